@@ -1,0 +1,77 @@
+# Two commands on a fresh machine: `make training` and `make test`. All state lies in .quality_gate/ and .venv/.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v python3.13 || command -v python3)
+VENV := .venv
+BIN := $(CURDIR)/$(VENV)/bin
+HOME_FOLDER := $(or $(QUALITY_GATE_HOME),$(CURDIR)/.quality_gate)
+READY := $(HOME_FOLDER)/.ready
+
+export PATH := $(BIN):$(PATH)
+export PYTHONUNBUFFERED := 1
+
+.PHONY: help install training test test-slow lint format lock clean
+
+help: ## show every target with its line
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+
+training: $(READY) ## train on the demo photos and show what the gate says
+	@result=0; zenml pipeline run training || result=$$?; quality-gate status; exit $$result
+
+test: $(VENV)/.dev $(READY) ## run the quick tests
+	@pytest -m "not slow"
+
+test-slow: $(VENV)/.dev $(READY) ## run simulations, load, kill loops, containers and real photos
+	@pytest -m slow
+
+lint: $(VENV)/.dev ## check format, style, types and import rules
+	@ruff format --check .
+	@ruff check .
+	@mypy
+	@lint-imports
+
+format: $(VENV)/.dev ## put the code into its standard form
+	@ruff format .
+	@ruff check --fix .
+
+install: $(READY) ## install the locked dependencies and set up the local stack
+
+lock: $(VENV)/.train ## resolve the dependencies anew into constraints.txt
+	@uv pip compile --quiet --universal --python-version 3.11 pyproject.toml --all-extras --no-header --no-annotate \
+	  --no-emit-package visual-quality-gate --upgrade | sed 's/ ;.*//' > constraints.new
+	@mv constraints.new constraints.txt
+
+clean: ## remove the virtual environment and all state: photos, models, ledgers
+	rm -rf $(VENV) $(HOME_FOLDER) .zen .pytest_cache .mypy_cache .ruff_cache .hypothesis
+
+$(VENV)/.python: | check-python
+	@$(PYTHON) -m venv $(VENV)
+	@pip install --quiet --disable-pip-version-check "$$(grep '^uv==' constraints.txt)"
+	@touch $@
+
+.PHONY: check-python
+check-python:
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' \
+	  || { echo "Error: Python 3.11, 3.12 or 3.13 is needed; name it with: make PYTHON=/path/to/python3.11"; exit 1; }
+
+# uv knows nothing of pip's settings; a site's own package index is taken from there.
+define install
+	@echo "installing the locked dependencies ($(1)) ..."
+	@index="$${UV_DEFAULT_INDEX:-$${PIP_INDEX_URL:-$$(pip config get global.index-url 2>/dev/null || true)}}"; \
+	  $${index:+env UV_DEFAULT_INDEX="$$index"} uv pip install --quiet --constraint constraints.txt --editable ".[$(1)]"
+	@touch $@
+endef
+
+$(VENV)/.train: $(VENV)/.python pyproject.toml constraints.txt
+	$(call install,train)
+
+$(VENV)/.dev: $(VENV)/.train
+	$(call install,dev)
+
+$(READY): $(VENV)/.train infra/stacks/local.py
+	@echo "setting up ZenML and MLflow in $(HOME_FOLDER) ..."
+	@python infra/stacks/local.py
+	@touch $@

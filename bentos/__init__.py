@@ -1,0 +1,1 @@
+"""The served side: the code a Bento carries, and what packs it."""

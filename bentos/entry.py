@@ -1,0 +1,22 @@
+"""Where a Bento starts: it answers with the code it was built with.
+
+In an environment where the product is installed, its modules may be loaded before the Bento's own are found, and would
+answer in their place: an older model with newer preprocessing.
+"""
+
+import sys
+from pathlib import Path
+
+
+def _forget_copies_outside(root: Path) -> None:
+    for name, module in list(sys.modules.items()):
+        file = getattr(module, "__file__", None)
+        if name.split(".")[0] == "quality_gate" and not (file and Path(file).resolve().is_relative_to(root)):
+            del sys.modules[name]
+
+
+_forget_copies_outside(Path(__file__).resolve().parent.parent)
+
+from bentos.service import QualityGateService  # noqa: E402
+
+__all__ = ["QualityGateService"]

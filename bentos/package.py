@@ -1,0 +1,150 @@
+"""Packs a model folder into a Bento, the unit that is served and put into an image."""
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from datetime import UTC, datetime
+from importlib.metadata import version
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from quality_gate.errors import UserError
+from quality_gate.home import locate
+from quality_gate.models.manifest import MANIFEST_FILE, ONNX_FILE, ModelManifest
+from quality_gate.models.smoke import smoke_test
+
+# All the code a Bento carries. The service imports these modules and no other of this project.
+SOURCES: tuple[str, ...] = (
+    "bentos/__init__.py",
+    "bentos/entry.py",
+    "bentos/limits.py",
+    "bentos/service.py",
+    "bentos/upload.py",
+    "quality_gate/__init__.py",
+    "quality_gate/inference.py",
+    "quality_gate/models/__init__.py",
+    "quality_gate/models/manifest.py",
+    "quality_gate/preprocess.py",
+)
+MODEL_FILES: tuple[str, ...] = (MANIFEST_FILE, ONNX_FILE)
+
+# What a Bento's image installs, in the versions it was built with; BentoML adds itself.
+REQUIREMENTS: tuple[str, ...] = ("numpy", "onnxruntime", "pillow", "pydantic")
+
+
+def build_bento(model_folder: Path, *, name: str) -> str:
+    """Build a Bento of a model and make it ``NAME:latest``.
+
+    The Bento store is the one of ``BENTOML_HOME``, or the product's own where that is not set. The Bento is built aside
+    and moved into the store whole, so an interrupted build changes nothing there.
+
+    Args:
+        model_folder: folder with ``model.json`` and ``model.onnx``.
+        name: name of the gate; the Bento's name.
+
+    Returns:
+        The tag, ``name:version``; the version is the model's, followed by the time of the build (UTC).
+
+    Raises:
+        UserError: the folder holds no model, or one that does not answer; the name is that of a Python module.
+        RuntimeError: BentoML could not build; the message holds what it said.
+    """
+    _check_name(name)
+    smoke_test(model_folder)
+    manifest = ModelManifest.load(model_folder)
+    bento_version = f"{manifest.version or 'candidate'}-{datetime.now(UTC):%Y%m%dt%H%M%S%f}"
+    home = Path(os.environ.get("BENTOML_HOME") or locate().bentos).absolute()
+    home.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".building-", dir=home) as folder:
+        sources, store = Path(folder, "sources"), Path(folder, "store")
+        _stage(model_folder, sources)
+        (sources / "bentofile.yaml").write_text(yaml.safe_dump(_bentofile(manifest, name), sort_keys=False))
+        _run_build(sources, store, bento_version)
+        _publish(store / "bentos" / name / bento_version, home / "bentos" / name)
+    return f"{name}:{bento_version}"
+
+
+def _check_name(name: str) -> None:
+    # `bentoml serve NAME:latest` first tries to import a module NAME, which would then stand in for the Bento's own.
+    module = find_spec(name)
+    if module is not None and module.origin is not None:
+        raise UserError(f"name is {name!r}, which is also a Python module ({module.origin}); choose another name.")
+
+
+def _stage(model_folder: Path, target: Path) -> None:
+    root = Path(__file__).resolve().parent.parent
+    for source in SOURCES:
+        (target / source).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(root / source, target / source)
+    model = target / "bentos" / "model"
+    model.mkdir()
+    for file in MODEL_FILES:
+        shutil.copyfile(model_folder / file, model / file)
+
+
+def _bentofile(manifest: ModelManifest, name: str) -> dict[str, Any]:
+    return {
+        "service": "bentos.entry:QualityGateService",
+        "name": name,
+        "description": _describe(manifest, name),
+        "labels": {
+            "gate": name,
+            "model_version": manifest.version or "candidate",
+            "data_digest": manifest.digests.get("data", "unknown"),
+        },
+        "include": ["*"],
+        "python": {
+            "packages": [f"{package}=={version(package)}" for package in REQUIREMENTS],
+            "lock_packages": False,
+        },
+        "docker": {"python_version": f"{sys.version_info.major}.{sys.version_info.minor}"},
+        # Inside a container the loopback address of the service would be out of reach.
+        "envs": [{"name": "BENTOML_HOST", "value": "0.0.0.0"}],  # noqa: S104
+    }
+
+
+def _describe(manifest: ModelManifest, name: str) -> str:
+    routing = manifest.routing
+    if routing is None or routing.threshold is None:
+        promise = "No threshold is certified: every answer goes to review."
+    else:
+        promise = (
+            f"Answers from confidence {routing.threshold:.3f} are accepted: at most {routing.alpha:.1%} of them are "
+            f"wrong, with confidence {1 - routing.delta:.0%}, on photos like those of the calibration split, of which "
+            f"{routing.coverage:.1%} were accepted."
+        )
+    return (
+        f"# {name}\n\nModel {manifest.name}:{manifest.version or 'candidate'} ({manifest.architecture}) tells "
+        f"{', '.join(manifest.classes)} apart.\n\n{promise}\n\n"
+        "`POST /predict` takes a photo in the multipart field `image`; `GET /model` describes the model. What cannot "
+        'be answered gets `{"error": "…"}`: 422 without a usable photo, 413 for a body over 20 MB, 429 while too '
+        "many requests wait, 504 after 30 seconds.\n"
+    )
+
+
+def _run_build(sources: Path, store: Path, bento_version: str) -> None:
+    # A process of its own: BentoML fixes its store at first use, and changes directory and settings while it builds.
+    # The build file is named: BentoML finds none by itself below a hidden folder, such as the product's own.
+    options = ["--bentofile", "bentofile.yaml", "--version", bento_version, "--output", "tag"]
+    command = [sys.executable, "-m", "bentoml", "build", *options, "."]
+    environment = {**os.environ, "BENTOML_HOME": str(store), "BENTOML_DO_NOT_TRACK": "true"}
+    store.mkdir()
+    result = subprocess.run(  # noqa: S603
+        command, cwd=sources, env=environment, capture_output=True, text=True, check=False
+    )
+    if result.returncode != 0:
+        raise RuntimeError(f"BentoML could not build the Bento:\n{result.stderr or result.stdout}")
+
+
+def _publish(bento: Path, versions: Path) -> None:
+    versions.mkdir(parents=True, exist_ok=True)
+    bento.rename(versions / bento.name)
+    # BentoML reads the newest version from this file; it is replaced at once, after the Bento is in its place.
+    pointer = versions / f".latest-{bento.name}"
+    pointer.write_text(bento.name)
+    pointer.replace(versions / "latest")

@@ -1,0 +1,81 @@
+"""Pipelines whose settings are checked before anything runs, and whose users see sentences instead of stack traces."""
+
+import logging
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+from zenml.pipelines.pipeline_definition import Pipeline
+
+from quality_gate.errors import UserError
+
+DEFAULT_CONFIGURATION = Path(__file__).resolve().parent.parent / "zenml.yaml"
+
+
+class ConfiguredPipeline(Pipeline):
+    """A pipeline that checks a run configuration's ``parameters:`` when it is named.
+
+    ZenML would answer a misspelt parameter with a stack trace, before the project's own code runs.
+    """
+
+    def __init__(self, *, check: Callable[[Mapping[str, Any], str], object], **options: Any) -> None:
+        """Make a pipeline.
+
+        Args:
+            check: is given the parameters of a configuration file and its name; raises UserError.
+            options: of ZenML's pipeline.
+        """
+        super().__init__(**options)
+        self._check = check
+
+    def with_options(self, *args: Any, config_path: str | None = None, **options: Any) -> "ConfiguredPipeline":
+        """Copy the pipeline with a configuration file laid over the defaults.
+
+        Raises:
+            UserError: the file is no YAML mapping, or its parameters are no settings.
+        """
+        if config_path is not None:
+            self._check(read_parameters(Path(config_path)), Path(config_path).name)
+        configured: ConfiguredPipeline = super().with_options(*args, config_path=config_path, **options)
+        return configured
+
+    def __call__(self, *args: Any, **parameters: Any) -> Any:
+        """Run the pipeline; a user's mistake in a step ends as the step's own sentence."""
+        quiet = _HideUserErrors()
+        logger = logging.getLogger("zenml.orchestrators.local.local_orchestrator")
+        logger.addFilter(quiet)
+        try:
+            return super().__call__(*args, **parameters)
+        finally:
+            logger.removeFilter(quiet)
+
+
+def read_parameters(path: Path) -> Mapping[str, Any]:
+    """The mapping under ``parameters:`` in a run configuration; empty where there is none.
+
+    Raises:
+        UserError: the file cannot be read, is no YAML, or has something else there.
+    """
+    try:
+        content = yaml.safe_load(path.read_text())
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"{path} cannot be read ({error}).") from None
+    except yaml.YAMLError as error:
+        reason = " ".join(str(error).split())
+        raise UserError(f"{path} is no YAML ({reason}).") from None
+    if not isinstance(content, dict):
+        raise UserError(f"{path} is no run configuration; expected a mapping with `parameters:`, as in zenml.yaml.")
+    parameters = content.get("parameters") or {}
+    if not isinstance(parameters, dict):
+        raise UserError(f"{path}: parameters is {parameters!r}; expected a mapping, as in zenml.yaml.")
+    return parameters
+
+
+class _HideUserErrors(logging.Filter):
+    """Drops the traceback of a user's mistake; any other keeps its own."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if record.exc_info and isinstance(record.exc_info[1], UserError):
+            record.exc_info = None
+        return True

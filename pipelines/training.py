@@ -1,0 +1,106 @@
+"""From a folder of labelled photos to a model that has earned production, or has not."""
+
+from pathlib import Path
+from typing import Any
+
+from zenml import Model
+from zenml.enums import ExecutionMode
+
+from pipelines.configured import DEFAULT_CONFIGURATION, ConfiguredPipeline
+from quality_gate.settings import TrainingSettings, parse_training_settings
+from steps.calibrate import calibrate
+from steps.evaluate import evaluate
+from steps.gate import gate
+from steps.ingest import ingest
+from steps.package import package
+from steps.promote import promote
+from steps.split import split_photos
+from steps.train_histogram_baseline import train_histogram_baseline
+from steps.train_scratch_baseline import train_scratch_baseline
+from steps.train_transfer import train_transfer
+from steps.validate import validate
+
+Section = dict[str, Any]
+
+
+def train(
+    name: str = "visual_quality_gate",
+    seed: int = 42,
+    data: Section | None = None,
+    validation: Section | None = None,
+    split: Section | None = None,
+    baselines: Section | None = None,
+    transfer: Section | None = None,
+    calibration: Section | None = None,
+    evaluation: Section | None = None,
+    gate: Section | None = None,
+) -> None:
+    """Train, evaluate, and promote only what passes the gate.
+
+    Every parameter is a section of zenml.yaml, where each key is explained.
+    """
+    sections = {
+        "data": data,
+        "validation": validation,
+        "split": split,
+        "baselines": baselines,
+        "transfer": transfer,
+        "calibration": calibration,
+        "evaluation": evaluation,
+        "gate": gate,
+    }
+    given = {section: values for section, values in sections.items() if values is not None}
+    settings = parse_training_settings({"name": name, "seed": seed, **given}, origin="settings")
+    _wire(_with_absolute_paths(settings))
+
+
+def _wire(settings: TrainingSettings) -> None:
+    seed, name = settings.seed, settings.name
+    snapshot, _ = ingest(name=name, settings=settings.data)
+    snapshot = validate(name=name, snapshot=snapshot, settings=settings.validation)
+    parts = split_photos(
+        name=name,
+        snapshot=snapshot,
+        settings=settings.split,
+        min_photos=settings.validation.min_photos_per_class,
+        seed=seed,
+    )
+    histogram = train_histogram_baseline(snapshot=snapshot, split=parts, settings=settings.baselines)
+    scratch = train_scratch_baseline(snapshot=snapshot, split=parts, settings=settings.baselines, seed=seed)
+    candidate, history = train_transfer(snapshot=snapshot, split=parts, settings=settings)
+    calibrated = calibrate(model=candidate, snapshot=snapshot, split=parts, settings=settings.calibration)
+    measured = evaluate(
+        model=calibrated,
+        histogram=histogram,
+        scratch=scratch,
+        snapshot=snapshot,
+        split=parts,
+        settings=settings.evaluation,
+        seed=seed,
+    )
+    result = gate(
+        model=calibrated, measured=measured, history=history, snapshot=snapshot, split=parts, settings=settings
+    )
+    version = promote.with_options(model=Model(name=name))(model=calibrated, measured=measured, gate=result)
+    package(name=name, version=version)
+
+
+def _with_absolute_paths(settings: TrainingSettings) -> TrainingSettings:
+    # Steps may run elsewhere; paths are meant from where the command was typed.
+    data, transfer = settings.data, settings.transfer
+    if not data.is_demo:
+        data = data.model_copy(update={"source": str(Path(data.source).expanduser().absolute())})
+    if transfer.weights_file is not None:
+        weights = str(Path(transfer.weights_file).expanduser().absolute())
+        transfer = transfer.model_copy(update={"weights_file": weights})
+    return settings.model_copy(update={"data": data, "transfer": transfer})
+
+
+training = ConfiguredPipeline(
+    check=lambda parameters, origin: parse_training_settings(dict(parameters), origin=origin),
+    name="training",
+    entrypoint=train,
+    # A step's key knows neither the photos behind a path nor the library behind the step: a cached result could lie.
+    enable_cache=False,
+    execution_mode=ExecutionMode.FAIL_FAST,
+).with_options(config_path=str(DEFAULT_CONFIGURATION))

@@ -1,0 +1,93 @@
+"""``quality-gate``: what is neither ``zenml`` nor ``bentoml``."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from importlib.metadata import entry_points
+from pathlib import Path
+
+import click
+
+from quality_gate.errors import UserError
+from quality_gate.home import locate
+from quality_gate.ledger import Ledger
+from quality_gate.settings import TrainingSettings
+
+DEFAULT_NAME = TrainingSettings().name
+
+name_option = click.option(
+    "--name", default=DEFAULT_NAME, show_default=True, help="The gate, as in `name:` of zenml.yaml."
+)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="visual-quality-gate")
+def main() -> None:
+    """Look at a gate's champion, go back to the former one, make demo photos.
+
+    Training is `zenml pipeline run training`; serving is `bentoml serve NAME:latest`.
+    """
+
+
+@main.command()
+@name_option
+@click.option("--json", "as_json", is_flag=True, help="One JSON object, for programs.")
+def status(name: str, as_json: bool) -> None:
+    """Show the champion, what the gate said last, and the history."""
+    from quality_gate.reports.status import status_json, status_text
+
+    ledger = _ledger(name)
+    click.echo(json.dumps(status_json(name, ledger), indent=2) if as_json else status_text(name, ledger, locate()))
+
+
+@main.command()
+@name_option
+def rollback(name: str) -> None:
+    """Make the former champion champion again, after it has answered a test photo."""
+    from quality_gate.registry import Registry
+
+    build = _packager()
+    registry = Registry(name, _ledger(name), locate().mlflow_tracking_uri)
+    champion, tag = registry.rollback(lambda folder: build(folder, name=name))
+    click.echo(f"{name}:{champion.version} is champion again, packed as {tag}.")
+    click.echo(f"Serve it with: bentoml serve {name}:latest")
+
+
+@main.command()
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.option("--train", "train_per_class", default=160, show_default=True, help="Training photos a class.")
+@click.option("--test", "test_per_class", default=60, show_default=True, help="Test photos a class.")
+@click.option("--seed", default=7, show_default=True, help="Another seed gives other photos.")
+@click.option("--shift", default=None, help="A known shift: dark, warm, blur or new_background.")
+def demo(folder: Path, train_per_class: int, test_per_class: int, seed: int, shift: str | None) -> None:
+    """Paint labelled market scenes into a new FOLDER."""
+    from quality_gate.data.scenes import NO_SHIFT, named_shift, write_demo_photos
+    from quality_gate.progress import ConsoleReporter
+
+    count = write_demo_photos(
+        folder,
+        train_per_class=train_per_class,
+        test_per_class=test_per_class,
+        seed=seed,
+        shift=named_shift(shift) if shift else NO_SHIFT,
+        on_progress=ConsoleReporter().progress("demo photos"),
+    )
+    click.echo(f"{count} photos in {folder}.")
+
+
+def _ledger(name: str) -> Ledger:
+    folder = locate().registry(name)
+    if not folder.is_dir():
+        gates = sorted(path.name for path in folder.parent.glob("*")) if folder.parent.is_dir() else []
+        known = f"the gates trained so far are {', '.join(gates)}" if gates else "nothing was trained yet"
+        raise UserError(f"There is no gate {name!r}; {known}. Train one with: zenml pipeline run training")
+    return Ledger(folder)
+
+
+def _packager() -> Callable[..., str]:
+    found = next(iter(entry_points(group="quality_gate.packager")), None)
+    if found is None:
+        raise UserError("No packager is installed; reinstall the project with: make install")
+    build: Callable[..., str] = found.load()
+    return build

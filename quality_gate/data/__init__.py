@@ -1,0 +1,1 @@
+"""From files to a snapshot and its splits."""

@@ -1,0 +1,96 @@
+"""The image table: one row a file of the source, with what is known of it; its columns are documented here alone."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from quality_gate.errors import UserError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Kind = Literal["str", "float64", "bool"]
+
+SPLITS: tuple[str, ...] = ("train", "validation", "calibration", "test")
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column of the image table.
+
+    Attributes:
+        name: its name.
+        dtype: its pandas dtype.
+        meaning: what it says, with unit and range.
+        minimum: smallest value of a readable photo; None where the column is no number.
+        maximum: largest value of a readable photo; None where it is unbounded or no number.
+    """
+
+    name: str
+    dtype: Kind
+    meaning: str
+    minimum: float | None = None
+    maximum: float | None = None
+
+
+# Rows of unreadable files have NaN in every number and '' in every text but path, label, split and problem.
+COLUMNS: tuple[Column, ...] = (
+    Column("image_id", "str", "SHA-256 of the file's bytes, 64 hex digits"),
+    Column("path", "str", "place of the file, relative to the source, with '/' between folders; unique"),
+    Column("label", "str", "name of its class folder; '' for a photo outside any"),
+    Column("split", "str", "before the split 'train' or 'test' as the source says, '' where it says nothing; after it "
+           "train, validation, calibration or test, '' for what was left out"),
+    Column("group", "str", "photos of one group are near-duplicates and never parted; 16 hex digits, '' before the "
+           "split and for unreadable files"),
+    Column("width", "float64", "pixels, upright (after the EXIF orientation)", 1),
+    Column("height", "float64", "pixels, upright", 1),
+    Column("mode", "str", "Pillow's colour mode of the file: RGB, L, P, RGBA, CMYK, …"),
+    Column("format", "str", "Pillow's name of the file's format: JPEG, PNG, WEBP, BMP"),
+    Column("file_size_kb", "float64", "size of the file in units of 1,024 bytes", 0),
+    Column("aspect_ratio", "float64", "width / height", 0),
+    Column("brightness", "float64", "mean luma (ITU-R 601), 0 is black, 1 is white", 0, 1),
+    Column("contrast", "float64", "standard deviation of the luma", 0, 0.5),
+    Column("red_mean", "float64", "mean of the red channel", 0, 1),
+    Column("green_mean", "float64", "mean of the green channel", 0, 1),
+    Column("blue_mean", "float64", "mean of the blue channel", 0, 1),
+    Column("sharpness", "float64", "variance of the Laplacian of the luma in grey levels (0..255), measured on a "
+           "thumbnail; blur and lack of texture lower it", 0),
+    Column("phash", "str", "perceptual hash, 16 hex digits"),
+    Column("is_readable", "bool", "whether the file can be used as a photo"),
+    Column("problem", "str", "why it cannot; '' for readable photos"),
+)  # fmt: skip
+
+COLUMN_NAMES: tuple[str, ...] = tuple(column.name for column in COLUMNS)
+
+
+def build_table(rows: Iterable[Mapping[str, Any]]) -> "pd.DataFrame":
+    """Make an image table of rows, sorted by path.
+
+    Args:
+        rows: values by column name; what a row leaves out is NaN, '' or False.
+    """
+    import pandas as pd
+
+    blank: dict[Kind, Any] = {"str": "", "float64": float("nan"), "bool": False}
+    ordered = sorted(rows, key=lambda row: str(row["path"]))
+    return pd.DataFrame(
+        {
+            column.name: pd.Series([row.get(column.name, blank[column.dtype]) for row in ordered], dtype=column.dtype)
+            for column in COLUMNS
+        }
+    )
+
+
+def require_columns(table: "pd.DataFrame", origin: str) -> None:
+    """Check that a table has the columns of an image table.
+
+    Args:
+        table: the table.
+        origin: where it comes from, for the message.
+
+    Raises:
+        UserError: columns are missing.
+    """
+    missing = [name for name in COLUMN_NAMES if name not in table.columns]
+    if missing:
+        raise UserError(f"{origin}: the image table lacks the columns {', '.join(missing)}; ingest the photos again.")

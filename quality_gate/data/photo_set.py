@@ -1,0 +1,93 @@
+"""The photos of one split, as a model sees them: bytes, class numbers, duplicate groups."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from quality_gate.data.snapshot import Snapshot
+
+SPLITS: tuple[str, ...] = ("train", "validation", "calibration", "test")
+
+
+@dataclass(frozen=True)
+class PhotoSet:
+    """Photos of one split.
+
+    Attributes:
+        snapshot: where their bytes are.
+        image_ids: SHA-256 of each photo.
+        paths: of each photo, relative to the source.
+        classes: labels in the order of the class numbers.
+        labels: class number of each photo, int64, shape (photos,).
+        groups: number of the duplicate group of each photo, int64, shape (photos,).
+    """
+
+    snapshot: Snapshot
+    image_ids: tuple[str, ...]
+    paths: tuple[str, ...]
+    classes: tuple[str, ...]
+    labels: NDArray[np.int64]
+    groups: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.image_ids)
+
+    def read(self) -> Iterator[bytes]:
+        """The encoded photos, in order."""
+        return self.snapshot.photos(self.image_ids)
+
+
+def photo_set(snapshot: Snapshot, table: pd.DataFrame, split: str, classes: tuple[str, ...]) -> PhotoSet:
+    """Select the photos of one split.
+
+    Args:
+        snapshot: where their bytes are.
+        table: the image table after the split.
+        split: ``train``, ``validation``, ``calibration`` or ``test``.
+        classes: labels in the order of the class numbers.
+    """
+    rows = table[table["split"] == split].sort_values("path")
+    number = {label: index for index, label in enumerate(classes)}
+    return PhotoSet(
+        snapshot=snapshot,
+        image_ids=tuple(rows["image_id"]),
+        paths=tuple(rows["path"]),
+        classes=classes,
+        labels=np.array([number[label] for label in rows["label"]], dtype=np.int64),
+        groups=np.unique(rows["group"].to_numpy(dtype=str), return_inverse=True)[1].astype(np.int64),
+    )
+
+
+@dataclass(frozen=True)
+class PhotoSets:
+    """The photos of all four splits, with the same classes in the same order."""
+
+    train: PhotoSet
+    validation: PhotoSet
+    calibration: PhotoSet
+    test: PhotoSet
+
+
+def photo_sets(snapshot: Snapshot, table: pd.DataFrame) -> PhotoSets:
+    """Select the photos of every split of the image table; classes are in alphabetical order."""
+    classes = tuple(sorted(snapshot.classes))
+    return PhotoSets(*(photo_set(snapshot, table, split, classes) for split in SPLITS))
+
+
+def sample_photos(snapshot: Snapshot, per_class: int = 6) -> dict[str, bytes]:
+    """A few photos of every class, evenly picked in the order of their paths: encoded bytes by path."""
+    table = snapshot.table
+    readable = table[table["is_readable"]].sort_values("path")
+    sample: dict[str, bytes] = {}
+    for _, rows in readable.groupby("label"):
+        picked = rows.iloc[np.unique(np.linspace(0, len(rows) - 1, per_class).round().astype(int))]
+        sample |= dict(zip(picked["path"], snapshot.photos(list(picked["image_id"])), strict=True))
+    return sample

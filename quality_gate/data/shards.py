@@ -1,0 +1,174 @@
+"""Parquet files of encoded photos: written one after the other, read photo by photo."""
+
+from collections import OrderedDict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
+
+from quality_gate.data.audit import read_photo
+from quality_gate.errors import UserError
+from quality_gate.preprocess import UnreadableImage
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+SHARD_BYTES = 64 * 2**20
+ROW_GROUP_BYTES = 2**20
+CACHE_BYTES = 128 * 2**20
+
+
+class DamagedSnapshot(ValueError):
+    """A snapshot that is incomplete or changed; the message names the file."""
+
+
+class Location(NamedTuple):
+    """Where a photo lies: the shard, its row group, and the row in it."""
+
+    shard: Path
+    row_group: int
+    row: int
+
+
+def write_shards(files: Sequence[tuple[str, Path]], folder: Path) -> None:
+    """Write photos into ``00000.parquet``, ``00001.parquet``, … of about 64 MB, at most one row group in memory.
+
+    Args:
+        files: ``image_id`` and place of each photo; each ``image_id`` once.
+        folder: an empty folder.
+
+    Raises:
+        UserError: a file no longer has the bytes of its ``image_id``.
+    """
+    shard = _ShardWriter(folder / "00000.parquet")
+    number = 0
+    try:
+        for image_id, path in files:
+            if shard.written >= SHARD_BYTES:
+                shard.close()
+                number += 1
+                shard = _ShardWriter(folder / f"{number:05}.parquet")
+            shard.add(image_id, _unchanged(image_id, path))
+    finally:
+        shard.close()
+
+
+def index_shard(path: Path) -> Iterator[tuple[str, Location]]:
+    """The ``image_id`` and place of every photo of a shard.
+
+    Raises:
+        DamagedSnapshot: the shard cannot be read.
+    """
+    with _open(path) as file:
+        for group in range(file.num_row_groups):
+            image_ids = _row_group(file, path, group, "image_id").to_pylist()
+            yield from ((image_id, Location(path, group, row)) for row, image_id in enumerate(image_ids))
+
+
+@dataclass(frozen=True)
+class _RowGroup:
+    photos: Any
+    size: int
+
+
+class ShardReader:
+    """Reads photos and keeps the row groups read last; one for each thread."""
+
+    def __init__(self) -> None:
+        self._files: dict[Path, Any] = {}
+        self._groups: OrderedDict[tuple[Path, int], _RowGroup] = OrderedDict()
+        self._size = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for file in self._files.values():
+            file.close()
+
+    def read(self, location: Location) -> bytes:
+        """The encoded photo at a location.
+
+        Raises:
+            DamagedSnapshot: the shard cannot be read.
+        """
+        key = location.shard, location.row_group
+        if key in self._groups:
+            self._groups.move_to_end(key)
+        else:
+            self._keep(key)
+        return bytes(self._groups[key].photos[location.row].as_py())
+
+    def _keep(self, key: tuple[Path, int]) -> None:
+        path, group = key
+        if path not in self._files:
+            self._files[path] = _open(path)
+        photos = _row_group(self._files[path], path, group, "bytes")
+        self._groups[key] = _RowGroup(photos, photos.nbytes)
+        self._size += photos.nbytes
+        while self._size > CACHE_BYTES and len(self._groups) > 1:
+            self._size -= self._groups.popitem(last=False)[1].size
+
+
+class _ShardWriter:
+    def __init__(self, path: Path) -> None:
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        self.written = 0
+        self._schema = pa.schema([("image_id", pa.string()), ("bytes", pa.binary())])
+        # Photos are compressed already; a dictionary or statistics of them would only store them twice.
+        self._writer = pq.ParquetWriter(
+            path, self._schema, compression="none", use_dictionary=False, write_statistics=False
+        )
+        self._image_ids: list[str] = []
+        self._photos: list[bytes] = []
+        self._pending = 0
+
+    def add(self, image_id: str, photo: bytes) -> None:
+        self._image_ids.append(image_id)
+        self._photos.append(photo)
+        self._pending += len(photo)
+        self.written += len(photo)
+        if self._pending >= ROW_GROUP_BYTES:
+            self._flush()
+
+    def close(self) -> None:
+        if self._photos:
+            self._flush()
+        self._writer.close()
+
+    def _flush(self) -> None:
+        import pyarrow as pa
+
+        self._writer.write_table(pa.table([self._image_ids, self._photos], schema=self._schema))
+        self._image_ids, self._photos, self._pending = [], [], 0
+
+
+def _unchanged(image_id: str, path: Path) -> bytes:
+    try:
+        data = read_photo(path)
+    except UnreadableImage as reason:
+        raise UserError(
+            f"{path} was readable when it was audited and is not now ({reason}); leave the folder alone, start again."
+        ) from None
+    if sha256(data).hexdigest() != image_id:
+        raise UserError(f"{path} changed while it was being ingested; leave the folder alone and start again.")
+    return data
+
+
+def _open(path: Path) -> Any:
+    import pyarrow.parquet as pq
+
+    try:
+        return pq.ParquetFile(path)
+    except Exception as error:
+        raise DamagedSnapshot(f"{path} cannot be read ({error}); ingest the photos again") from None
+
+
+def _row_group(file: Any, path: Path, group: int, column: str) -> "pa.ChunkedArray":
+    try:
+        return file.read_row_group(group, columns=[column]).column(0)
+    except Exception as error:
+        raise DamagedSnapshot(f"{path} cannot be read ({error}); ingest the photos again") from None

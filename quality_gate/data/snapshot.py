@@ -1,0 +1,223 @@
+"""An immutable version of a dataset: the image table and the original bytes of every readable photo, in one folder.
+
+Layout::
+
+    snapshot.json           format version, digest, source, classes, counts, shards with their sizes; written last
+    image_table.parquet     the image table, unreadable files included
+    shards/00000.parquet …  image_id, bytes: each readable photo once, in the order of the paths
+
+Shards are Parquet, so that anything reads them; photos are compressed already and are stored as they are, in row
+groups so small that one photo costs about a megabyte of reading.
+"""
+
+import json
+import os
+import shutil
+import uuid
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from hashlib import sha256
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+from quality_gate.data.image_table import require_columns
+from quality_gate.data.shards import DamagedSnapshot, Location, ShardReader, index_shard, write_shards
+from quality_gate.data.sources import Source
+from quality_gate.errors import UserError
+from quality_gate.step_value import StepValue
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+FORMAT_VERSION = 1
+MANIFEST_FILE = "snapshot.json"
+TABLE_FILE = "image_table.parquet"
+SHARD_FOLDER = "shards"
+
+_DIGESTED = ["path", "image_id", "label", "split"]
+
+
+@dataclass(frozen=True)
+class Snapshot(StepValue):
+    """A dataset version on disk; reading it is safe from several threads.
+
+    Attributes:
+        folder: where it lies.
+        digest: SHA-256 over path, image_id, label and split of every row: equal data, equal digest, whatever the
+            order of the files.
+        source: the folder it was read from, as it was given.
+        classes: names of the classes, sorted.
+        counts: ``files``, ``readable`` and ``unreadable``; ``photos``: different ones among the readable.
+    """
+
+    folder: Path
+    digest: str
+    source: str
+    classes: tuple[str, ...]
+    counts: dict[str, int]
+
+    @classmethod
+    def open(cls, folder: Path) -> Self:
+        """Open a snapshot and check that it is whole: every file there, every size as written, the digest right.
+
+        Raises:
+            DamagedSnapshot: it is not; the message names the file.
+        """
+        manifest = _read_manifest(folder)
+        for name, size in manifest["sizes"].items():
+            path = folder / name
+            if not path.is_file():
+                raise DamagedSnapshot(f"{path} is missing; ingest the photos again")
+            if path.stat().st_size != size:
+                raise DamagedSnapshot(f"{path} has {path.stat().st_size} bytes, not {size}; ingest the photos again")
+        snapshot = cls(
+            folder, manifest["digest"], manifest["source"], tuple(manifest["classes"]), dict(manifest["counts"])
+        )
+        if table_digest(snapshot.table) != snapshot.digest:
+            raise DamagedSnapshot(f"{folder / TABLE_FILE} does not have the digest in {MANIFEST_FILE}; ingest again")
+        return snapshot
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """The same as :meth:`open`, for stores that ``save`` and ``load`` values."""
+        return cls.open(folder)
+
+    def save(self, folder: Path) -> None:
+        """Put the same snapshot into another folder, as hard links where the file system allows it."""
+        shutil.copytree(self.folder, folder, copy_function=_link_or_copy, dirs_exist_ok=True)
+
+    @property
+    def table(self) -> "pd.DataFrame":
+        """The image table, as it was ingested."""
+        return self._table.copy()
+
+    def photo(self, image_id: str) -> bytes:
+        """The encoded photo of an ``image_id``; errors as of :meth:`photos`."""
+        return next(self.photos([image_id]))
+
+    def photos(self, image_ids: Sequence[str]) -> Iterator[bytes]:
+        """Read encoded photos, in the order asked.
+
+        The last 128 MB read are kept until the iteration ends: in the order of the image table every shard is read
+        once, in another order as often as its row groups have been forgotten.
+
+        Args:
+            image_ids: SHA-256 of the photos; repetitions are allowed.
+
+        Raises:
+            KeyError: the snapshot has no such photo; raised before the first photo is read.
+            DamagedSnapshot: a shard cannot be read, or a photo no longer has the bytes it had.
+        """
+        unknown = [image_id for image_id in image_ids if image_id not in self._locations]
+        if unknown:
+            raise KeyError(f"{self.folder}: no photo {unknown[0]} in this snapshot")
+        return self._read(image_ids)
+
+    def _read(self, image_ids: Sequence[str]) -> Iterator[bytes]:
+        with ShardReader() as reader:
+            for image_id in image_ids:
+                data = reader.read(self._locations[image_id])
+                if sha256(data).hexdigest() != image_id:
+                    path = self._locations[image_id].shard
+                    raise DamagedSnapshot(f"{path}: the bytes of photo {image_id} have changed; ingest again")
+                yield data
+
+    @cached_property
+    def _table(self) -> "pd.DataFrame":
+        import pandas as pd
+
+        path = self.folder / TABLE_FILE
+        try:
+            table = pd.read_parquet(path)
+        except Exception as error:
+            raise DamagedSnapshot(f"{path} cannot be read ({error}); ingest the photos again") from None
+        require_columns(table, str(path))
+        return table
+
+    @cached_property
+    def _locations(self) -> dict[str, Location]:
+        shards = sorted((self.folder / SHARD_FOLDER).glob("*.parquet"))
+        return {image_id: location for shard in shards for image_id, location in index_shard(shard)}
+
+
+def write_snapshot(source: Source, table: "pd.DataFrame", folder: Path) -> Snapshot:
+    """Write the readable photos of a source and their image table as a snapshot.
+
+    One shard is in memory at a time. Everything is written beside ``folder`` under another name, which is changed at
+    the very end: an interruption leaves no snapshot at all.
+
+    Args:
+        source: where the files are.
+        table: their image table.
+        folder: where the snapshot is to lie; it may exist if it is empty.
+
+    Raises:
+        UserError: a photo was changed or removed since it was audited, or the folder holds something.
+    """
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise UserError(f"{folder}: it holds something already, and a snapshot is never changed; name another folder.")
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    partial = folder.parent / f".{folder.name}.{uuid.uuid4().hex}.partial"
+    try:
+        (partial / SHARD_FOLDER).mkdir(parents=True)
+        _write(source, table, partial)
+        partial.replace(folder)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+    return Snapshot.open(folder)
+
+
+def table_digest(table: "pd.DataFrame") -> str:
+    """SHA-256 over path, image_id, label and split of the rows, sorted by path."""
+    rows = sorted(table[_DIGESTED].itertuples(index=False, name=None))
+    return sha256(json.dumps(rows, ensure_ascii=False).encode()).hexdigest()
+
+
+def _write(source: Source, table: "pd.DataFrame", folder: Path) -> None:
+    readable = table[table["is_readable"]].sort_values("path")
+    once = readable.drop_duplicates("image_id")
+    files = list(zip(once["image_id"], (source.root / path for path in once["path"]), strict=True))
+    write_shards(files, folder / SHARD_FOLDER)
+    table.to_parquet(folder / TABLE_FILE, index=False)
+    contents = sorted([folder / TABLE_FILE, *(folder / SHARD_FOLDER).iterdir()])
+    manifest = {
+        "format_version": FORMAT_VERSION,
+        "digest": table_digest(table),
+        "source": str(source.root),
+        "classes": list(source.classes),
+        "counts": {
+            "files": len(table),
+            "readable": len(readable),
+            "unreadable": len(table) - len(readable),
+            "photos": len(once),
+        },
+        "sizes": {path.relative_to(folder).as_posix(): path.stat().st_size for path in contents},
+    }
+    (folder / MANIFEST_FILE).write_text(json.dumps(manifest, indent=2, ensure_ascii=False), encoding="utf-8")
+
+
+def _read_manifest(folder: Path) -> dict[str, Any]:
+    path = folder / MANIFEST_FILE
+    if not path.is_file():
+        raise DamagedSnapshot(f"{path} is missing: {folder} holds no whole snapshot")
+    try:
+        manifest = json.loads(path.read_text(encoding="utf-8"))
+        version = manifest["format_version"]
+    except (ValueError, KeyError, TypeError):
+        raise DamagedSnapshot(f"{path} cannot be read; ingest the photos again") from None
+    if version != FORMAT_VERSION:
+        raise DamagedSnapshot(
+            f"{path}: format version {version!r}; this version of the product reads {FORMAT_VERSION}; ingest again"
+        )
+    missing = {"digest", "source", "classes", "counts", "sizes"} - set(manifest)
+    if missing:
+        raise DamagedSnapshot(f"{path} lacks {', '.join(sorted(missing))}; ingest the photos again")
+    return dict(manifest)
+
+
+def _link_or_copy(source: str, target: str) -> None:
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copyfile(source, target)

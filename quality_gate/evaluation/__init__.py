@@ -1,0 +1,1 @@
+"""Metrics, intervals, calibration, routing and the gate."""

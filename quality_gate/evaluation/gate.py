@@ -1,0 +1,160 @@
+"""The gate: every rule a model must fulfil to go into production, and what it says of a candidate."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+from quality_gate.evaluation.bootstrap import Interval
+from quality_gate.evaluation.scores import Evaluation
+from quality_gate.settings import GateSettings
+from quality_gate.step_value import StepValue
+
+Direction = Literal["at least", "at most"]
+
+
+@dataclass(frozen=True)
+class RuleResult:
+    """One row of the gate's table.
+
+    Attributes:
+        rule: what is demanded.
+        measured: what was found; None where the rule does not apply.
+        interval: 95% interval of what was found, where there is one.
+        direction: which side of the limit is good.
+        limit: the limit, as set.
+        passed: None where the rule does not apply.
+        note: why it does not apply, or what to do.
+    """
+
+    rule: str
+    measured: float | None
+    interval: Interval | None
+    direction: Direction
+    limit: float
+    passed: bool | None
+    note: str = ""
+
+    @property
+    def shortfall(self) -> str:
+        """The failure in words: what was measured, against which limit, and by how much it misses."""
+        if self.measured is None:
+            return f"{self.rule}: {self.note}"
+        return (
+            f"{self.rule} is {_figure(self.measured)}, {self.direction} {_figure(self.limit)} is demanded "
+            f"(missed by {_figure(abs(self.measured - self.limit))})"
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """The row as plain JSON values."""
+        return {**asdict(self), "interval": self.interval.to_json() if self.interval else None}
+
+    @classmethod
+    def from_json(cls, values: dict[str, Any]) -> RuleResult:
+        """Rebuild a row from :meth:`to_json`."""
+        interval = values["interval"]
+        return cls(**{**values, "interval": Interval.from_json(interval) if interval else None})
+
+
+@dataclass(frozen=True)
+class GateResult(StepValue):
+    """What the gate says of a candidate.
+
+    Attributes:
+        rules: every rule, in the order of the table.
+    """
+
+    rules: tuple[RuleResult, ...]
+
+    @property
+    def passed(self) -> bool:
+        """Whether no rule failed."""
+        return all(rule.passed is not False for rule in self.rules)
+
+    def sentence(self) -> str:
+        """Which rules failed, and by how much."""
+        return "; ".join(rule.shortfall for rule in self.rules if rule.passed is False)
+
+    def to_json(self) -> dict[str, Any]:
+        """The result as plain JSON values."""
+        return {"passed": self.passed, "rules": [rule.to_json() for rule in self.rules]}
+
+    @classmethod
+    def from_json(cls, values: dict[str, Any]) -> GateResult:
+        """Rebuild a result from :meth:`to_json`."""
+        return cls(tuple(RuleResult.from_json(rule) for rule in values["rules"]))
+
+
+def apply_gate(evaluation: Evaluation, settings: GateSettings) -> GateResult:
+    """Judge a candidate by every rule of ``settings``."""
+    return GateResult(
+        (
+            *_quality_rules(evaluation, settings),
+            *_baseline_rules(evaluation, settings),
+            _champion_rule(evaluation, settings),
+            _limit(
+                "exported model equals trained", evaluation.export_difference, "at most", settings.max_export_difference
+            ),
+            _limit("model size (MB)", evaluation.model_mb, "at most", settings.max_model_mb),
+            _limit("latency of one photo (ms)", evaluation.latency_ms, "at most", settings.max_latency_ms),
+        )
+    )
+
+
+def _quality_rules(evaluation: Evaluation, settings: GateSettings) -> list[RuleResult]:
+    metrics, intervals = evaluation.candidate.metrics, evaluation.candidate.intervals
+    rules = [_limit("macro F1", metrics.macro_f1, "at least", settings.min_macro_f1, intervals["macro_f1"])]
+    for label in evaluation.classes:
+        recall = metrics.per_class[label].recall
+        rules.append(
+            _limit(f"recall of {label}", recall, "at least", settings.min_class_recall, intervals[f"recall:{label}"])
+        )
+    rules.append(_limit("Brier score", metrics.brier, "at most", settings.max_brier, intervals["brier"]))
+    rules.append(_limit("expected calibration error", metrics.ece, "at most", settings.max_ece, intervals["ece"]))
+    return rules
+
+
+def _baseline_rules(evaluation: Evaluation, settings: GateSettings) -> list[RuleResult]:
+    return [
+        _limit(
+            f"macro F1 above the {name} baseline",
+            evaluation.candidate.metrics.macro_f1 - scores.metrics.macro_f1,
+            "at least",
+            settings.min_margin_over_baselines,
+        )
+        for name, scores in evaluation.baselines.items()
+    ]
+
+
+def _champion_rule(evaluation: Evaluation, settings: GateSettings) -> RuleResult:
+    rule, limit = "macro F1 against the champion, lower bound", -settings.non_inferiority_margin
+    champion = evaluation.champion
+    if champion is None:
+        return RuleResult(rule, None, None, "at least", limit, None, "does not apply: there is no champion yet")
+    if champion.difference is None:
+        allowed = settings.replace_champion_with_other_classes
+        note = (
+            f"champion {champion.version} has the classes {', '.join(champion.classes)}, the candidate "
+            f"{', '.join(evaluation.classes)}; they cannot be compared"
+        )
+        if allowed:
+            return RuleResult(rule, None, None, "at least", limit, None, f"does not apply: {note}")
+        hint = "set gate.replace_champion_with_other_classes: true to replace it"
+        return RuleResult(rule, None, None, "at least", limit, False, f"{note}; {hint}")
+    difference = champion.difference
+    note = f"difference {difference.estimate:+.3f} to champion {champion.version} on the same photos"
+    return RuleResult(
+        rule, difference.lower_bound, difference.interval, "at least", limit, difference.lower_bound >= limit, note
+    )
+
+
+def _limit(
+    rule: str, measured: float, direction: Direction, limit: float, interval: Interval | None = None
+) -> RuleResult:
+    # NaN compares false both ways, so a figure that could not be computed fails.
+    passed = measured >= limit if direction == "at least" else measured <= limit
+    return RuleResult(rule, measured, interval, direction, limit, passed)
+
+
+def _figure(value: float) -> str:
+    return f"{value:.3f}" if abs(value) >= 0.001 or value == 0 else f"{value:.1e}"

@@ -1,0 +1,62 @@
+"""The answers of a model on the photos of a split, as a value that steps hand on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from quality_gate.data.batches import tensor_batches
+from quality_gate.preprocess import preprocess
+from quality_gate.step_value import StepValue
+
+if TYPE_CHECKING:
+    from quality_gate.data.photo_set import PhotoSet
+    from quality_gate.inference import OnnxClassifier
+    from quality_gate.progress import Reporter
+
+PREDICTIONS_FILE = "probabilities.npy"
+
+
+@dataclass(frozen=True)
+class Predictions(StepValue):
+    """Probabilities of one model.
+
+    Attributes:
+        probabilities: float64, shape (photos, classes), rows that sum to 1, in the order of the split's photos.
+    """
+
+    probabilities: NDArray[np.float64]
+
+    def save(self, folder: Path) -> None:
+        """Write the predictions into ``folder``."""
+        np.save(folder / PREDICTIONS_FILE, self.probabilities, allow_pickle=False)
+
+    @classmethod
+    def load(cls, folder: Path) -> Predictions:
+        """Read what ``save`` wrote."""
+        return cls(np.load(folder / PREDICTIONS_FILE, allow_pickle=False))
+
+
+def predict_logits(classifier: OnnxClassifier, photos: PhotoSet, reporter: Reporter, task: str) -> NDArray[np.float32]:
+    """Let an exported model answer photos.
+
+    Args:
+        classifier: the model.
+        photos: what to answer for.
+        reporter: told how far it is.
+        task: what the answers are for, shown beside the bar.
+
+    Returns:
+        float32, shape (photos, classes), before the temperature, in the order of ``photos``.
+    """
+    spec = classifier.manifest.preprocessing
+    move = reporter.progress(f"answers for {task}")
+    parts: list[NDArray[np.float32]] = []
+    for batch in tensor_batches(photos.read(), lambda photo, _: preprocess(photo, spec)[None], workers=2):
+        parts.append(classifier.logits(batch))
+        move(sum(map(len, parts)), len(photos))
+    return np.concatenate(parts)

@@ -1,0 +1,131 @@
+"""All that was measured of a candidate on the test photos; the gate and the report read nothing else."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from quality_gate.evaluation.bootstrap import Interval, PairedDifference
+from quality_gate.evaluation.metrics import Metrics
+from quality_gate.models.manifest import RoutingCertificate
+
+
+@dataclass(frozen=True)
+class Scores:
+    """One model on the test photos.
+
+    Attributes:
+        metrics: the figures.
+        intervals: 95% bootstrap interval of each scalar metric, and of ``recall:<class>``.
+    """
+
+    metrics: Metrics
+    intervals: dict[str, Interval]
+
+    def to_json(self) -> dict[str, Any]:
+        """The scores as plain JSON values."""
+        return {
+            "metrics": self.metrics.to_json(),
+            "intervals": {name: interval.to_json() for name, interval in self.intervals.items()},
+        }
+
+    @classmethod
+    def from_json(cls, values: dict[str, Any]) -> Scores:
+        """Rebuild scores from :meth:`to_json`."""
+        intervals = {name: Interval.from_json(interval) for name, interval in values["intervals"].items()}
+        return cls(Metrics.from_json(values["metrics"]), intervals)
+
+
+@dataclass(frozen=True)
+class ChampionComparison:
+    """The champion beside the candidate.
+
+    Attributes:
+        version: of the champion in the registry.
+        classes: of the champion.
+        scores: of the champion on the same photos; None where its classes are others.
+        difference: macro F1 of the candidate minus that of the champion, on the same resamples; None likewise.
+    """
+
+    version: str
+    classes: tuple[str, ...]
+    scores: Scores | None
+    difference: PairedDifference | None
+
+    def to_json(self) -> dict[str, Any]:
+        """The comparison as plain JSON values."""
+        difference = self.difference
+        return {
+            "version": self.version,
+            "classes": list(self.classes),
+            "scores": self.scores.to_json() if self.scores else None,
+            "difference": {**asdict(difference), "interval": difference.interval.to_json()} if difference else None,
+        }
+
+    @classmethod
+    def from_json(cls, values: dict[str, Any]) -> ChampionComparison:
+        """Rebuild a comparison from :meth:`to_json`."""
+        scores, difference = values["scores"], values["difference"]
+        return cls(
+            values["version"],
+            tuple(values["classes"]),
+            Scores.from_json(scores) if scores else None,
+            PairedDifference(**{**difference, "interval": Interval.from_json(difference["interval"])})
+            if difference
+            else None,
+        )
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """The candidate, the models it must beat, and what serving it costs.
+
+    Attributes:
+        name: the gate.
+        classes: labels in the order of the probabilities.
+        test_photos: photos measured on.
+        data_digest: of the snapshot.
+        candidate: the model that wants to go into production.
+        baselines: the models it must beat, by name.
+        champion: the model in production; None while there is none.
+        routing: the candidate's certificate.
+        export_difference: largest difference of a probability between the trained and the exported model, 0..1.
+        model_mb: size of the exported model, in megabytes.
+        latency_ms: median time to answer one photo on one thread, in milliseconds.
+    """
+
+    name: str
+    classes: tuple[str, ...]
+    test_photos: int
+    data_digest: str
+    candidate: Scores
+    baselines: dict[str, Scores]
+    champion: ChampionComparison | None
+    routing: RoutingCertificate
+    export_difference: float
+    model_mb: float
+    latency_ms: float
+
+    def to_json(self) -> dict[str, Any]:
+        """The evaluation as plain JSON values."""
+        return {
+            **asdict(self),
+            "candidate": self.candidate.to_json(),
+            "baselines": {name: scores.to_json() for name, scores in self.baselines.items()},
+            "champion": self.champion.to_json() if self.champion else None,
+        }
+
+    @classmethod
+    def from_json(cls, values: dict[str, Any]) -> Evaluation:
+        """Rebuild an evaluation from :meth:`to_json`."""
+        champion = values["champion"]
+        return cls(
+            **{
+                **values,
+                "classes": tuple(values["classes"]),
+                "candidate": Scores.from_json(values["candidate"]),
+                "baselines": {name: Scores.from_json(scores) for name, scores in values["baselines"].items()},
+                "champion": ChampionComparison.from_json(champion) if champion else None,
+                "routing": RoutingCertificate(**values["routing"]),
+            }
+        )

@@ -1,0 +1,91 @@
+"""Where all state lives: one folder, found again from any directory."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+HOME_VARIABLE = "QUALITY_GATE_HOME"
+
+
+@dataclass(frozen=True)
+class Home:
+    """The folder of all state; deleting it forgets everything that was ever trained.
+
+    Attributes:
+        root: absolute path of the folder.
+    """
+
+    root: Path
+
+    @property
+    def zenml(self) -> Path:
+        """ZenML's configuration, its SQLite store and the local artifact store."""
+        return self.root / "zenml"
+
+    @property
+    def mlflow(self) -> Path:
+        """MLflow's database (``mlflow.db``) and artifacts."""
+        return self.root / "mlflow"
+
+    @property
+    def mlflow_tracking_uri(self) -> str:
+        """The SQLite address of MLflow's tracking store and model registry."""
+        return f"sqlite:///{self.mlflow / 'mlflow.db'}"
+
+    @property
+    def bentos(self) -> Path:
+        """The Bento store (``BENTOML_HOME``)."""
+        return self.root / "bentos"
+
+    @property
+    def demo_photos(self) -> Path:
+        """The generated market scenes a user without photos trains on."""
+        return self.root / "demo_photos"
+
+    @property
+    def weights(self) -> Path:
+        """Pretrained weight files: downloaded ones, and those a closed site puts here by hand."""
+        return self.root / "weights"
+
+    def reports(self, name: str) -> Path:
+        """The report pages of the gate called ``name``, one folder a run."""
+        return self.root / "reports" / name
+
+    def registry(self, name: str) -> Path:
+        """The ledger of the gate called ``name``."""
+        return self.root / "registry" / name
+
+    def environment(self) -> dict[str, str]:
+        """The variables that make ZenML and BentoML keep their state here and send nothing home."""
+        return {
+            "ZENML_CONFIG_PATH": str(self.zenml),
+            "BENTOML_HOME": str(self.bentos),
+            "ZENML_ANALYTICS_OPT_IN": "false",
+            "BENTOML_DO_NOT_TRACK": "true",
+            "GX_ANALYTICS_ENABLED": "false",
+        }
+
+
+def locate() -> Home:
+    """Find the folder of all state.
+
+    ``QUALITY_GATE_HOME`` decides; without it, it is ``.quality_gate`` beside the ``quality_gate`` package, so
+    that a checkout carries its own state wherever it is called from.
+
+    Raises:
+        UserError: ``QUALITY_GATE_HOME`` names a file.
+    """
+    configured = os.environ.get(HOME_VARIABLE)
+    root = Path(configured) if configured else Path(__file__).resolve().parent.parent / ".quality_gate"
+    if root.is_file():
+        # Here, so that every start of Python that sets the environment stays quick.
+        from quality_gate.errors import UserError
+
+        raise UserError(f"{HOME_VARIABLE}={root} is a file; name a folder that may hold the state.")
+    return Home(root.absolute())
+
+
+def use_home() -> None:
+    """Point ZenML, MLflow and BentoML at the home, except where the environment already says otherwise."""
+    for name, value in locate().environment().items():
+        os.environ.setdefault(name, value)

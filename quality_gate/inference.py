@@ -1,0 +1,108 @@
+"""Answers of an exported model: ONNX Runtime and Pillow, no torch."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from quality_gate.models.manifest import ONNX_FILE, ModelManifest, UnknownModelFormat
+from quality_gate.preprocess import preprocess
+
+if TYPE_CHECKING:
+    from onnxruntime import InferenceSession
+
+
+@dataclass(frozen=True)
+class Decision:
+    """The answer for one photo.
+
+    Attributes:
+        label: the most probable class.
+        confidence: its probability, in 0..1.
+        probabilities: probability of every class; they sum to 1.
+        decision: ``accept`` or ``review``.
+        model_version: ``name:version`` of the model that answered.
+    """
+
+    label: str
+    confidence: float
+    probabilities: dict[str, float]
+    decision: str
+    model_version: str
+
+    def to_json(self) -> dict[str, Any]:
+        """The answer as plain JSON values."""
+        return asdict(self)
+
+
+def softmax(logits: NDArray[np.floating[Any]], temperature: float = 1.0) -> NDArray[np.float64]:
+    """Probabilities of logits, shape (..., classes), divided by ``temperature`` (above 0) first."""
+    scaled = np.asarray(logits, dtype=np.float64) / temperature
+    exponentials = np.exp(scaled - scaled.max(axis=-1, keepdims=True))
+    result: NDArray[np.float64] = exponentials / exponentials.sum(axis=-1, keepdims=True)
+    return result
+
+
+class OnnxClassifier:
+    """A model folder, ready to answer.
+
+    Args:
+        folder: the model folder; only ``model.json`` and ``model.onnx`` are read.
+        threads: threads of one inference, 1 or more.
+
+    Raises:
+        UnknownModelFormat: the folder holds no model that can be read.
+    """
+
+    def __init__(self, folder: Path, *, threads: int = 1) -> None:
+        self.manifest = ModelManifest.load(folder)
+        self._session = _open_session(folder / ONNX_FILE, threads)
+
+    def logits(self, tensors: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Logits, shape (photos, classes), of tensors, shape (photos, 3, size, size)."""
+        return np.asarray(self._session.run(["logits"], {"photos": tensors})[0], dtype=np.float32)
+
+    def probabilities(self, tensors: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Calibrated probabilities, shape (photos, classes), of tensors, shape (photos, 3, size, size)."""
+        return softmax(self.logits(tensors), self.manifest.temperature)
+
+    def predict(self, photos: Sequence[bytes]) -> list[Decision]:
+        """Answer for the bytes of photos.
+
+        Raises:
+            UnreadableImage: one of them cannot be used; the message says why.
+        """
+        tensors = np.stack([preprocess(photo, self.manifest.preprocessing) for photo in photos])
+        return [self.decide(row) for row in self.probabilities(tensors)]
+
+    def decide(self, probabilities: NDArray[np.float64]) -> Decision:
+        """Turn the probabilities of one photo, shape (classes,), into its answer."""
+        best = int(probabilities.argmax())
+        confidence = float(probabilities[best])
+        routing = self.manifest.routing
+        return Decision(
+            label=self.manifest.classes[best],
+            confidence=confidence,
+            probabilities={
+                label: float(value) for label, value in zip(self.manifest.classes, probabilities, strict=True)
+            },
+            decision=routing.decide(confidence) if routing else "review",
+            model_version=f"{self.manifest.name}:{self.manifest.version or 'candidate'}",
+        )
+
+
+def _open_session(path: Path, threads: int) -> "InferenceSession":
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    # Idle threads that spin take the processor from the decoding of the next photo.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    try:
+        return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    except Exception as error:
+        raise UnknownModelFormat(f"{path}: ONNX Runtime cannot load it ({error})") from None

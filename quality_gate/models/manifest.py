@@ -1,0 +1,125 @@
+"""``model.json``: what a model folder says of itself.
+
+A model folder holds ``model.json``, ``weights.safetensors`` (the trained network) and ``model.onnx`` (the same
+network, exported: photo tensor in, logits out). Nothing in it is pickled.
+"""
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from quality_gate.preprocess import PreprocessingSpec
+
+FORMAT_VERSION = 1
+MANIFEST_FILE = "model.json"
+WEIGHTS_FILE = "weights.safetensors"
+ONNX_FILE = "model.onnx"
+
+
+class UnknownModelFormat(ValueError):
+    """The folder is no model folder, or one of a format this version cannot read."""
+
+
+@dataclass(frozen=True)
+class RoutingCertificate:
+    """The rule that sends an answer to accept or review, and what was proven of it on the calibration split.
+
+    "Of the answers accepted, at most ``alpha`` are wrong, with confidence 1 − ``delta``."
+
+    Attributes:
+        alpha: largest share of wrong answers among the accepted, in (0, 1).
+        delta: probability that the certificate is wrong, in (0, 1).
+        threshold: confidence from which an answer is accepted, in 0..1; None where no threshold could be certified
+            and every photo goes to review.
+        coverage: share of the calibration photos that is accepted, in 0..1.
+        accepted: calibration photos that are accepted.
+        wrong: of these, how many were wrong.
+        photos: calibration photos the certificate was made on.
+        risk_upper_bound: exact upper bound, at confidence 1 − ``delta``, on the share of wrong answers among the
+            accepted; None without a threshold.
+    """
+
+    alpha: float
+    delta: float
+    threshold: float | None
+    coverage: float
+    accepted: int
+    wrong: int
+    photos: int
+    risk_upper_bound: float | None
+
+    def decide(self, confidence: float) -> str:
+        """``accept`` or ``review`` for an answer of this confidence (0..1)."""
+        return "accept" if self.threshold is not None and confidence >= self.threshold else "review"
+
+
+@dataclass(frozen=True)
+class ModelManifest:
+    """What a model is: enough to serve it, to repeat it, and to know where it came from.
+
+    Attributes:
+        name: the gate it was trained for.
+        architecture: name of the network in the zoo.
+        classes: labels in the order of the logits.
+        preprocessing: how photos become its input.
+        temperature: what logits are divided by before the softmax, above 0.
+        routing: when an answer is accepted; None before calibration.
+        digests: SHA-256 of what made it: ``data``, ``split``, ``settings``, ``code``, ``weights``, ``onnx``.
+        version: number in the registry; None until it is promoted.
+        format_version: version of this file's layout.
+    """
+
+    name: str
+    architecture: str
+    classes: tuple[str, ...]
+    preprocessing: PreprocessingSpec
+    temperature: float = 1.0
+    routing: RoutingCertificate | None = None
+    digests: dict[str, str] = field(default_factory=dict)
+    version: str | None = None
+    format_version: int = FORMAT_VERSION
+
+    def save(self, folder: Path) -> None:
+        """Write ``model.json`` into ``folder``."""
+        (folder / MANIFEST_FILE).write_text(json.dumps(asdict(self), indent=2, sort_keys=True) + "\n")
+
+    @classmethod
+    def load(cls, folder: Path) -> "ModelManifest":
+        """Read ``model.json`` from ``folder``.
+
+        Raises:
+            UnknownModelFormat: there is none, or it is of an unknown format.
+        """
+        path = folder / MANIFEST_FILE
+        try:
+            values: dict[str, Any] = json.loads(path.read_text())
+        except (OSError, ValueError) as error:
+            raise UnknownModelFormat(f"{path}: no readable model manifest ({error})") from None
+        if values.get("format_version") != FORMAT_VERSION:
+            raise UnknownModelFormat(
+                f"{path}: format version {values.get('format_version')}; this version reads {FORMAT_VERSION}"
+            )
+        try:
+            routing = values["routing"]
+            return cls(
+                **{
+                    **values,
+                    "classes": tuple(values["classes"]),
+                    "preprocessing": PreprocessingSpec.from_json(values["preprocessing"]),
+                    "routing": RoutingCertificate(**routing) if routing else None,
+                }
+            )
+        except (KeyError, TypeError, ValueError) as error:
+            raise UnknownModelFormat(f"{path}: not a model manifest ({error})") from None
+
+    def with_version(self, version: str) -> "ModelManifest":
+        """The same manifest with its number in the registry."""
+        return replace(self, version=version)
+
+
+def file_digest(path: Path) -> str:
+    """SHA-256 of a file, as hexadecimal digits."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,172 @@
+"""The one way from the bytes of a photo to the tensor a network sees, in training and in serving.
+
+Only numpy and Pillow are imported, so that the serving image needs no torch, and one resizer (Pillow's) is used
+everywhere: resizers of different libraries differ by more grey levels than a model forgives.
+"""
+
+import hashlib
+import io
+import json
+import warnings
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+FORMATS: tuple[str, ...] = ("JPEG", "PNG", "WEBP", "BMP")
+MAX_PIXELS = 50_000_000
+
+ResizeMode = Literal["crop", "squash", "letterbox"]
+RESIZE_MODES: tuple[ResizeMode, ...] = ("crop", "squash", "letterbox")
+
+# Photos of the field are cropped from a slightly larger picture: 224 of 256, the ratio the backbones were trained with.
+CROP_RATIO = 224 / 256
+
+
+class UnreadableImage(ValueError):
+    """A photo that cannot be used; the message is the reason, fit to be shown to a person."""
+
+
+@dataclass(frozen=True)
+class PreprocessingSpec:
+    """How a decoded photo becomes a tensor; travels inside the model.
+
+    Attributes:
+        size: edge of the square input, in pixels.
+        resize: ``crop`` scales the shorter edge to ``size / CROP_RATIO`` and takes the centre, ``squash`` ignores the
+            aspect ratio, ``letterbox`` keeps it and pads with the mean colour.
+        mean: channel means (red, green, blue), in 0..1.
+        std: channel standard deviations, in 0..1, above 0.
+
+    Raises:
+        ValueError: a value is out of its range.
+    """
+
+    size: int
+    resize: ResizeMode
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+
+    def __post_init__(self) -> None:
+        if not 8 <= self.size <= 2048:
+            raise ValueError(f"preprocessing size is {self.size}; expected 8 to 2048 pixels")
+        if self.resize not in RESIZE_MODES:
+            raise ValueError(f"preprocessing resize is {self.resize!r}; expected one of {', '.join(RESIZE_MODES)}")
+        if len(self.mean) != 3 or len(self.std) != 3 or min(self.std) <= 0:
+            raise ValueError("preprocessing mean and std need three values each, and every std above 0")
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the canonical JSON of the spec: equal digests mean equal tensors."""
+        return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()
+
+    def to_json(self) -> dict[str, Any]:
+        """The spec as plain JSON values."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, values: dict[str, Any]) -> "PreprocessingSpec":
+        """Rebuild a spec from :meth:`to_json`.
+
+        Raises:
+            ValueError: a value is out of its range.
+        """
+        return cls(values["size"], values["resize"], tuple(values["mean"]), tuple(values["std"]))
+
+
+def decode(data: bytes, *, formats: tuple[str, ...] = FORMATS, max_pixels: int = MAX_PIXELS) -> Image.Image:
+    """Decode the bytes of a photo to upright RGB.
+
+    The EXIF orientation is applied; palette, grey, CMYK and transparent photos become RGB (transparency over white).
+
+    Args:
+        data: the encoded photo.
+        formats: Pillow format names that are accepted.
+        max_pixels: most pixels a photo may have; checked before they are decoded.
+
+    Returns:
+        An RGB image. Its ``format`` attribute and ``info["mode"]`` keep what the file was.
+
+    Raises:
+        UnreadableImage: the bytes are no whole, single, 8-bit photo of an accepted format within the limit.
+    """
+    if not data:
+        raise UnreadableImage("the file is empty")
+    try:
+        with warnings.catch_warnings():
+            # Pillow warns of bombs at half its own limit; the limit here is checked on the next lines.
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            image = Image.open(io.BytesIO(data), formats=formats)
+    except UnidentifiedImageError:
+        raise UnreadableImage(f"not a photo in one of the formats {', '.join(formats)}") from None
+    except Exception as error:
+        raise UnreadableImage(f"the header cannot be read ({error})") from None
+    width, height = image.size
+    if width * height > max_pixels:
+        raise UnreadableImage(f"{width}×{height} pixels; at most {max_pixels:,} are accepted")
+    frames = getattr(image, "n_frames", 1)
+    # Some phones add a second, smaller picture to a JPEG; the first is the photo.
+    if frames > 1 and image.format != "MPO":
+        raise UnreadableImage(f"animated ({frames} frames); a single photo is expected")
+    if image.mode.startswith(("I", "F")):
+        raise UnreadableImage(f"more than 8 bits a channel (mode {image.mode}); convert it to 8 bits")
+    try:
+        image.load()
+        upright = ImageOps.exif_transpose(image)
+        rgb = _to_rgb(upright)
+    except Exception as error:
+        raise UnreadableImage(f"damaged or truncated ({error})") from None
+    rgb.format = "JPEG" if image.format == "MPO" else image.format
+    rgb.info = {"mode": image.mode}
+    return rgb
+
+
+def _to_rgb(image: Image.Image) -> Image.Image:
+    if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
+        rgba = image.convert("RGBA")
+        white = Image.new("RGBA", rgba.size, (255, 255, 255, 255))
+        return Image.alpha_composite(white, rgba).convert("RGB")
+    return image.convert("RGB")
+
+
+def resize(image: Image.Image, spec: PreprocessingSpec) -> Image.Image:
+    """Bring an RGB image to ``spec.size`` × ``spec.size``, the way ``spec.resize`` says."""
+    target = (spec.size, spec.size)
+    if spec.resize == "squash":
+        return image.resize(target, Image.Resampling.BICUBIC)
+    if spec.resize == "letterbox":
+        padding = tuple(round(255 * mean) for mean in spec.mean)
+        return ImageOps.pad(image, target, Image.Resampling.BICUBIC, color=padding)
+    width, height = image.size
+    edge = min(width, height) * CROP_RATIO
+    left, top = (width - edge) / 2, (height - edge) / 2
+    return image.resize(target, Image.Resampling.BICUBIC, box=(left, top, left + edge, top + edge))
+
+
+def normalise(pixels: NDArray[np.uint8], spec: PreprocessingSpec) -> NDArray[np.float32]:
+    """Turn 8-bit pixels into the network's input.
+
+    Args:
+        pixels: uint8, shape (..., height, width, 3), in 0..255.
+        spec: the means and standard deviations.
+
+    Returns:
+        float32, shape (..., 3, height, width), C-contiguous.
+    """
+    scale = np.float32(1) / (np.float32(255) * np.asarray(spec.std, dtype=np.float32))
+    shift = np.asarray(spec.mean, dtype=np.float32) / np.asarray(spec.std, dtype=np.float32)
+    return np.ascontiguousarray(np.moveaxis(pixels * scale - shift, -1, -3))
+
+
+def preprocess(data: bytes, spec: PreprocessingSpec) -> NDArray[np.float32]:
+    """Turn the bytes of one photo into the network's input: decode, resize, normalise.
+
+    Returns:
+        float32, shape (3, size, size).
+
+    Raises:
+        UnreadableImage: the bytes cannot be used; the message says why.
+    """
+    return normalise(np.asarray(resize(decode(data), spec)), spec)

@@ -1,0 +1,182 @@
+"""Champions of a gate: versions in the MLflow registry, decisions in the ledger."""
+
+from __future__ import annotations
+
+import getpass
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from quality_gate.code_digest import code_digest
+from quality_gate.errors import UserError
+from quality_gate.ledger import Event, Ledger, LedgerEntry
+from quality_gate.models.manifest import ModelManifest, file_digest
+from quality_gate.models.smoke import smoke_test
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+    from quality_gate.evaluation.gate import GateResult
+    from quality_gate.evaluation.scores import Evaluation
+
+CHAMPION = "champion"
+
+
+@dataclass(frozen=True)
+class Champion:
+    """The model in production.
+
+    Attributes:
+        version: in the registry.
+        folder: its model folder.
+    """
+
+    version: str
+    folder: Path
+
+
+class Registry:
+    """The models of one gate.
+
+    Args:
+        name: the gate.
+        ledger: its decisions.
+        tracking_uri: of the MLflow tracking store and registry.
+    """
+
+    def __init__(self, name: str, ledger: Ledger, tracking_uri: str) -> None:
+        self.name = name
+        self.ledger = ledger
+        self._tracking_uri = tracking_uri
+
+    def register(self, run_id: str, model_uri: str, digests: dict[str, str]) -> str:
+        """Give a model folder that MLflow keeps a version number.
+
+        Returns:
+            The version.
+        """
+        from mlflow.exceptions import MlflowException
+
+        client = self._client()
+        try:
+            client.create_registered_model(self.name)
+        except MlflowException as error:
+            if error.error_code != "RESOURCE_ALREADY_EXISTS":
+                raise
+        version = client.create_model_version(self.name, source=model_uri, run_id=run_id, tags=digests)
+        return str(version.version)
+
+    def promote(self, entry: LedgerEntry) -> None:
+        """Make the model of ``entry`` champion: first in the ledger, then as alias in the registry."""
+        self.ledger.append(entry)
+        self.point_alias_at_champion()
+
+    def point_alias_at_champion(self) -> None:
+        """Make the registry's alias say what the ledger says, also after an interruption between the two."""
+        champion = self.ledger.champion()
+        if champion is not None and champion.version is not None:
+            self._client().set_registered_model_alias(self.name, CHAMPION, champion.version)
+
+    @contextmanager
+    def model_folder(self, entry: LedgerEntry) -> Iterator[Path]:
+        """The model folder of a promoted version, with its version number in the manifest.
+
+        Raises:
+            UserError: its files are gone.
+        """
+        from mlflow.artifacts import download_artifacts
+        from mlflow.exceptions import MlflowException
+
+        assert entry.model_uri is not None
+        assert entry.version is not None
+        with tempfile.TemporaryDirectory() as temporary:
+            try:
+                folder = Path(download_artifacts(artifact_uri=entry.model_uri, dst_path=temporary))
+            except (MlflowException, OSError):
+                raise UserError(f"The files of {self.name}:{entry.version} are gone from {entry.model_uri}.") from None
+            ModelManifest.load(folder).with_version(entry.version).save(folder)
+            yield folder
+
+    @contextmanager
+    def champion_folder(self) -> Iterator[Champion | None]:
+        """The champion's model folder; None before the first promotion."""
+        entry = self.ledger.champion()
+        if entry is None or entry.version is None:
+            yield None
+            return
+        with self.model_folder(entry) as folder:
+            yield Champion(entry.version, folder)
+
+    def rollback(self, package: Callable[[Path], str]) -> tuple[LedgerEntry, str]:
+        """Make the former champion champion again.
+
+        It is loaded, smoke-tested and packaged before anything is switched.
+
+        Args:
+            package: packs a model folder for serving and returns the package's tag.
+
+        Returns:
+            The former champion, now champion, and the tag of its package.
+
+        Raises:
+            UserError: there is no former champion, or it does not answer.
+        """
+        champions = self.ledger.champions()
+        if len(champions) < 2:
+            raise UserError(f"{self.name} has no former champion to roll back to; see quality-gate status.")
+        former = champions[-2]
+        with self.model_folder(former) as folder:
+            smoke_test(folder)
+            tag = package(folder)
+        moment = datetime.now(UTC).isoformat(timespec="seconds")
+        self.ledger.append(replace(former, event="rolled_back", run=f"rollback by {getpass.getuser()}", time=moment))
+        self.point_alias_at_champion()
+        return former, tag
+
+    def _client(self) -> MlflowClient:
+        from mlflow import MlflowClient
+
+        return MlflowClient(tracking_uri=self._tracking_uri, registry_uri=self._tracking_uri)
+
+
+def ledger_entry(
+    event: Event,
+    run: str,
+    manifest: ModelManifest,
+    evaluation: Evaluation,
+    gate: GateResult,
+    report: Path,
+    *,
+    version: str | None = None,
+    model_uri: str | None = None,
+) -> LedgerEntry:
+    """Write down a decision with everything needed to defend it later.
+
+    Args:
+        event: ``promoted`` or ``refused``.
+        run: the pipeline run.
+        manifest: of the model.
+        evaluation: what was measured.
+        gate: what the gate said.
+        report: the report page.
+        version: in the registry; None for a refused model.
+        model_uri: where the model folder is kept; None likewise.
+    """
+    assert manifest.routing is not None
+    return LedgerEntry(
+        event=event,
+        run=run,
+        version=version,
+        model=manifest.architecture,
+        model_uri=model_uri,
+        classes=list(manifest.classes),
+        metrics=evaluation.candidate.metrics.to_json(),
+        routing=asdict(manifest.routing),
+        digests={**manifest.digests, "code": code_digest(), "report": file_digest(report)},
+        gate=gate.to_json(),
+        report=str(report),
+    )

@@ -1,0 +1,265 @@
+"""The figures of the evaluation page, drawn without pyplot, which would keep every figure in memory.
+
+What matters is never told by colour alone: lines differ in their dashes too, and cells carry their counts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from quality_gate.evaluation.metrics import ReliabilityCurve
+from quality_gate.evaluation.routing import risk_coverage_curve
+from quality_gate.models.manifest import RoutingCertificate
+from quality_gate.reports.rendering import PALETTE, plain_text
+from quality_gate.training.history import Epoch
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+INK, QUIET, LINE = "#1d2733", "#5b6672", "#e1e6eb"
+WIDTH = 4.8  # inches; shown about 500 pixels wide, where text of 8 points is as large as a caption
+TEXT_SIZE = 8
+SMALL_MATRIX = 8  # classes up to which the confusion matrix fits half the page
+COUNTED_MATRIX = 40  # classes up to which a cell is large enough for its count
+LABEL_LENGTH = 24
+CURVE_POINTS = 1000
+CONFIDENCE_BINS = 20
+
+_DASHES = ("solid", (0, (5, 2)), (0, (1, 1.5)), (0, (5, 1.5, 1, 1.5)))
+
+
+def confusion_figure(counts: NDArray[np.int64], classes: Sequence[str]) -> Figure:
+    """Photos by true class (rows) and answer (columns): right answers in blue, wrong ones in orange.
+
+    Args:
+        counts: shape (classes, classes).
+        classes: names in the order of the rows; long ones are cut.
+    """
+    from matplotlib.colors import PowerNorm
+
+    size, small = len(classes), len(classes) <= SMALL_MATRIX
+    edge = WIDTH if small else 9.2
+    figure, axes = _figure(edge, edge * (0.8 if small else 0.95))
+    share = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    diagonal = np.eye(size, dtype=bool)
+    for colours, hidden in (("Blues", ~diagonal), ("Oranges", diagonal)):
+        # The root of the share: an error of a few percent must show.
+        axes.pcolormesh(
+            np.ma.array(share, mask=hidden), cmap=colours, norm=PowerNorm(0.5, 0, 1.25), edgecolors="white", linewidth=1
+        )
+    if size <= COUNTED_MATRIX:
+        text_size = TEXT_SIZE + 1 if small else max(4.0, min(8.0, 200 / size))
+        for row, column in np.argwhere(counts > 0):
+            colour = "white" if share[row, column] > 0.4 else INK
+            place = {"ha": "center", "va": "center"}
+            axes.text(column + 0.5, row + 0.5, str(counts[row, column]), color=colour, fontsize=text_size, **place)
+    names = [_label(name) for name in classes]
+    label_size = TEXT_SIZE if small else max(3.0, min(8.0, 260 / size))
+    flat = size <= 5 and max(map(len, names)) <= 10
+    turned = {} if flat else {"rotation": 45 if small else 90, "ha": "right" if small else "center"}
+    axes.set_xticks(np.arange(size) + 0.5, names, fontsize=label_size, **turned)
+    axes.set_yticks(np.arange(size) + 0.5, names, fontsize=label_size)
+    axes.set(xlabel="answer of the model", ylabel="true class", aspect="equal")
+    axes.invert_yaxis()
+    axes.grid(False)
+    axes.tick_params(length=0)
+    axes.spines[:].set_visible(False)
+    return figure
+
+
+def reliability_figure(curve: ReliabilityCurve, confidence: NDArray[np.float64]) -> Figure:
+    """How often answers of about one confidence are right, above how many answers there are of each confidence.
+
+    Args:
+        curve: the bins; each gets its 95% interval (Wilson 1927).
+        confidence: highest probability of each photo, shape (photos,), in 0..1.
+    """
+    from matplotlib.ticker import MaxNLocator, PercentFormatter
+
+    figure, (upper, lower) = _figure_of_rows(WIDTH, 4.1, (3, 1))
+    upper.plot([0, 1], [0, 1], color=QUIET, linewidth=1, linestyle=(0, (4, 3)), label="confidence kept exactly")
+    low, high = _wilson(curve.accuracy, curve.count)
+    reach = np.vstack([curve.accuracy - low, high - curve.accuracy]).clip(0)
+    upper.errorbar(
+        curve.confidence,
+        curve.accuracy,
+        yerr=reach,
+        fmt="o-",
+        color=PALETTE[0],
+        markersize=4.5,
+        linewidth=1.4,
+        elinewidth=0.9,
+        capsize=2.5,
+        label="candidate, 95% interval",
+    )
+    upper.set(ylabel="right answers", ylim=(0, 1.03))
+    upper.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+    _legend(upper, "upper left")
+    lower.hist(confidence, np.linspace(0, 1, CONFIDENCE_BINS + 1).tolist(), color=PALETTE[5], edgecolor="white")
+    lower.set(xlabel="confidence of the answer", ylabel="photos", xlim=(0, 1.01))
+    lower.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+    lower.yaxis.set_major_locator(MaxNLocator(3, integer=True))
+    return figure
+
+
+def risk_coverage_figure(
+    answers: Mapping[str, tuple[NDArray[np.float64], NDArray[np.bool_]]], routing: RoutingCertificate
+) -> Figure:
+    """Share of wrong answers among the accepted, for every share accepted, with the certified threshold.
+
+    Args:
+        answers: of each model by name, the candidate first: confidence in 0..1 and whether the answer was right,
+            each of shape (photos,). A model far worse than the candidate leaves the figure at its top.
+        routing: certificate of the candidate.
+    """
+    from matplotlib.ticker import PercentFormatter
+
+    figure, axes = _figure(WIDTH, 4.1)
+    overall = [float(np.mean(~correct)) for _, correct in answers.values()]
+    top = min(max(*overall, 2 * routing.alpha) * 1.08, max(3 * overall[0], 4 * routing.alpha), 1.0)
+    for index, (name, (confidence, correct)) in reversed(list(enumerate(answers.items()))):
+        coverage, risk = _thinned(*risk_coverage_curve(confidence, correct))
+        style, width = _DASHES[index % len(_DASHES)], 2.0 if index == 0 else 1.2
+        colour = PALETTE[index % len(PALETTE)]
+        axes.plot(coverage, risk, color=colour, linestyle=style, linewidth=width, label=plain_text(name))
+    axes.axhline(routing.alpha, color=INK, linewidth=1, linestyle=(0, (4, 3)))
+    axes.annotate(
+        f"α = {routing.alpha:.3g}",
+        (0, routing.alpha),
+        (3, 2),
+        textcoords="offset points",
+        fontsize=TEXT_SIZE,
+        color=INK,
+    )
+    axes.set(xlabel="photos accepted", ylabel="wrong among the accepted", xlim=(0, 1.01), ylim=(0, top))
+    _mark_threshold(axes, *next(iter(answers.values())), routing)
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_formatter(PercentFormatter(1, decimals=None))
+    _legend(axes, "upper left", reverse=True)
+    return figure
+
+
+def training_figure(history: Sequence[Epoch]) -> Figure:
+    """Loss, validation macro F1 and learning rate of every pass, the pass that was kept marked.
+
+    Args:
+        history: one pass or more, in order.
+    """
+    from matplotlib.ticker import MaxNLocator
+
+    figure, (loss, score, rate) = _figure_of_rows(WIDTH, 4.1, (2, 2, 1))
+    passes = [epoch.epoch for epoch in history]
+    train = [np.nan if epoch.train_loss is None else epoch.train_loss for epoch in history]
+    loss.plot(passes, train, "o-", color=PALETTE[0], markersize=3, linewidth=1.4, label="training")
+    validation = [epoch.log_loss for epoch in history]
+    loss.plot(
+        passes, validation, "s", color=PALETTE[1], markersize=3, linewidth=1.4, linestyle=_DASHES[1], label="validation"
+    )
+    loss.set(ylabel="log loss")
+    loss.set_ylim(bottom=0)
+    _legend(loss, "upper right")
+    score.plot(passes, [epoch.macro_f1 for epoch in history], "o-", color=PALETTE[0], markersize=3, linewidth=1.4)
+    score.set(ylabel="macro F1")
+    score.margins(y=0.25)
+    rate.step(passes, [epoch.learning_rate for epoch in history], where="mid", color=PALETTE[2], linewidth=1.4)
+    rate.set(xlabel="pass (0: before fine-tuning)", ylabel="learning\nrate", yscale="log")
+    rate.yaxis.minorticks_off()
+    rate.xaxis.set_major_locator(MaxNLocator(integer=True))
+    best = next((epoch for epoch in reversed(history) if epoch.best), None)
+    if best:
+        for axes in (loss, score, rate):
+            axes.axvline(best.epoch, color=QUIET, linewidth=1, linestyle=(0, (4, 3)), zorder=0)
+        score.plot(
+            best.epoch, best.macro_f1, marker="*", markersize=11, color=PALETTE[4], markeredgecolor=INK, zorder=4
+        )
+        _annotate(score, f"kept: pass {best.epoch}, {best.macro_f1:.3f}", (best.epoch, best.macro_f1))
+    figure.align_ylabels()
+    return figure
+
+
+def _figure(width: float, height: float) -> tuple[Figure, Axes]:
+    figure, (axes,) = _figure_of_rows(width, height, (1,))
+    return figure, axes
+
+
+def _figure_of_rows(width: float, height: float, ratios: tuple[int, ...]) -> tuple[Figure, list[Axes]]:
+    from matplotlib.figure import Figure
+
+    figure = Figure((width, height), layout="constrained")
+    rows = figure.subplots(len(ratios), sharex=True, squeeze=False, height_ratios=ratios)[:, 0].tolist()
+    for axes in rows:
+        axes.spines[["top", "right"]].set_visible(False)
+        axes.spines[["left", "bottom"]].set_color("#b5bec7")
+        axes.tick_params(labelsize=TEXT_SIZE, color="#b5bec7", labelcolor=INK)
+        axes.xaxis.label.set(fontsize=TEXT_SIZE, color=QUIET)
+        axes.yaxis.label.set(fontsize=TEXT_SIZE, color=QUIET)
+        axes.grid(True, color=LINE, linewidth=0.7)
+        axes.set_axisbelow(True)
+    return figure, rows
+
+
+def _legend(axes: Axes, place: str, *, reverse: bool = False) -> None:
+    axes.legend(
+        loc=place,
+        fontsize=TEXT_SIZE,
+        labelcolor=INK,
+        frameon=True,
+        facecolor="white",
+        edgecolor="none",
+        reverse=reverse,
+    )
+
+
+def _mark_threshold(
+    axes: Axes, confidence: NDArray[np.float64], correct: NDArray[np.bool_], routing: RoutingCertificate
+) -> None:
+    if routing.threshold is None:
+        _annotate(axes, "no threshold could be certified", (0.99, routing.alpha))
+        return
+    accepted = confidence >= routing.threshold
+    if not accepted.any():
+        return
+    coverage, risk = float(accepted.mean()), float((~correct[accepted]).mean())
+    axes.axvline(coverage, color=PALETTE[0], linewidth=1, linestyle=(0, (2, 2)), zorder=1)
+    axes.plot(coverage, risk, "o", markersize=7, color="white", markeredgecolor=PALETTE[0], markeredgewidth=2, zorder=5)
+    _annotate(axes, f"threshold {routing.threshold:.3f}:\n{coverage:.0%} accepted, {risk:.1%} wrong", (coverage, risk))
+
+
+def _annotate(axes: Axes, text: str, point: tuple[float, float]) -> None:
+    # Towards the middle of the axes, so that the text stays inside whatever the point is.
+    across, up = axes.transAxes.inverted().transform(axes.transData.transform(point))
+    left, below = across < 0.5, up > 0.7
+    axes.annotate(
+        text,
+        point,
+        (8 if left else -8, -9 if below else 9),
+        textcoords="offset points",
+        ha="left" if left else "right",
+        va="top" if below else "bottom",
+        fontsize=TEXT_SIZE,
+        color=INK,
+        bbox={"boxstyle": "round,pad=0.25", "facecolor": "white", "edgecolor": "none", "alpha": 0.85},
+    )
+
+
+def _label(name: str) -> str:
+    return plain_text(name if len(name) <= LABEL_LENGTH else f"{name[: LABEL_LENGTH - 1]}…")
+
+
+def _thinned(
+    coverage: NDArray[np.float64], risk: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    kept = np.unique(np.linspace(0, len(coverage) - 1, CURVE_POINTS).astype(np.int64))
+    return coverage[kept], risk[kept]
+
+
+def _wilson(share: NDArray[np.float64], count: NDArray[np.int64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    z = 1.959964
+    centre = (share + z**2 / (2 * count)) / (1 + z**2 / count)
+    reach = z * np.sqrt(share * (1 - share) / count + z**2 / (4 * count**2)) / (1 + z**2 / count)
+    return centre - reach, centre + reach

@@ -1,0 +1,245 @@
+"""Typed settings of a run: every field says what it does, every default why; validated where they are made."""
+
+import hashlib
+import json
+import re
+from importlib.util import find_spec
+from typing import Annotated, Any, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from quality_gate.errors import UserError
+from quality_gate.preprocess import ResizeMode
+
+DEMO = "demo"
+
+Share = Annotated[float, Field(gt=0, lt=1)]
+UnitInterval = Annotated[float, Field(ge=0, le=1)]
+Count = Annotated[int, Field(ge=1)]
+
+
+class Settings(BaseModel):
+    """A section of the settings: frozen, and a misspelt key is an error rather than a key nobody reads."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class DataSettings(Settings):
+    """Where the photos come from.
+
+    Attributes:
+        source: folder of class folders, or of ``train/`` and ``test/`` with class folders in them. ``demo`` means the
+            generated market scenes.
+        workers: threads that decode photos; 0 means one a processor.
+    """
+
+    source: Annotated[str, Field(min_length=1)] = DEMO
+    workers: Annotated[int, Field(ge=0)] = 0
+
+    @property
+    def is_demo(self) -> bool:
+        """Whether the photos are the generated ones."""
+        return self.source == DEMO
+
+
+class ValidationSettings(Settings):
+    """What the data must fulfil before anything is trained on it.
+
+    Attributes:
+        suite: name of the Great Expectations suite in ``expectations/``, without ``.yaml``.
+        max_unreadable_share: largest share of files that may be unreadable. A camera that damages more than one photo
+            in twenty is a fault to mend, not noise to train around.
+        min_photos_per_class: fewest readable photos a class may have in the training data. Below ten a class cannot be
+            split into train, validation and calibration with more than a handful in each.
+    """
+
+    suite: Annotated[str, Field(pattern=r"^[a-z0-9_]+$")] = "image_table"
+    max_unreadable_share: UnitInterval = 0.05
+    min_photos_per_class: Annotated[int, Field(ge=5)] = 10
+
+
+class SplitSettings(Settings):
+    """How the photos are divided.
+
+    Attributes:
+        validation_share: share of the training photos on which epochs and the temperature are chosen.
+        calibration_share: share of the training photos kept for the routing certificate alone.
+        test_share: share of all photos kept for the test; not used where the source has a ``test/`` folder.
+        near_duplicate_bits: two photos whose 64-bit perceptual hashes differ in at most so many bits belong to one
+            group and are never parted; 0 groups only equal hashes.
+    """
+
+    validation_share: Share = 0.15
+    calibration_share: Share = 0.15
+    test_share: Share = 0.2
+    near_duplicate_bits: Annotated[int, Field(ge=0, le=12)] = 4
+
+    @model_validator(mode="after")
+    def _something_is_left_to_train_on(self) -> Self:
+        if self.validation_share + self.calibration_share > 0.6:
+            raise ValueError(
+                "validation_share + calibration_share may not exceed 0.6: too little would be left to train on"
+            )
+        return self
+
+
+class BaselineSettings(Settings):
+    """The two models a deep model must beat to be worth its cost.
+
+    Attributes:
+        histogram_bins: bins a colour channel of the histogram.
+        scratch_size: edge of the photos the small network is trained on, in pixels.
+        scratch_epochs: most epochs of the small network.
+    """
+
+    histogram_bins: Annotated[int, Field(ge=2, le=256)] = 32
+    scratch_size: Annotated[int, Field(ge=32, le=224)] = 64
+    scratch_epochs: Count = 12
+
+
+class TransferSettings(Settings):
+    """The candidate: a network pretrained on ImageNet, taught the classes of this data.
+
+    Attributes:
+        model: name in the model zoo.
+        weights_file: file with the pretrained weights (``.safetensors`` or ``.pth``); null takes the packaged or the
+            published ones.
+        size: edge of the photos, in pixels.
+        resize: ``crop``, ``squash`` or ``letterbox``.
+        augmented_views: augmented copies of each training photo; their activations are computed once.
+        finetune_epochs: most epochs in which the last blocks are trained; 0 keeps the backbone frozen.
+        learning_rate: of fine-tuning, at its start.
+        weight_decay: of fine-tuning.
+        batch_size: photos a step of fine-tuning.
+        patience: epochs without a better validation macro F1 before training stops; the learning rate is halved
+            after half as many.
+        threads: processor threads; 0 means all.
+    """
+
+    model: str = "efficientnet_lite0"
+    weights_file: str | None = None
+    size: Annotated[int, Field(ge=32, le=512)] = 224
+    resize: ResizeMode = "crop"
+    augmented_views: Annotated[int, Field(ge=0, le=16)] = 2
+    finetune_epochs: Annotated[int, Field(ge=0, le=500)] = 5
+    learning_rate: Annotated[float, Field(gt=0, le=1)] = 1e-4
+    weight_decay: Annotated[float, Field(ge=0, le=1)] = 1e-4
+    batch_size: Annotated[int, Field(ge=2, le=4096)] = 32
+    patience: Count = 2
+    threads: Annotated[int, Field(ge=0)] = 0
+
+
+class CalibrationSettings(Settings):
+    """The promise made of accepted answers: at most ``alpha`` wrong, with confidence 1 − ``delta``."""
+
+    alpha: Share = 0.05
+    delta: Share = 0.1
+
+
+class EvaluationSettings(Settings):
+    """How the test is measured.
+
+    Attributes:
+        bootstrap_resamples: resamples behind every interval.
+        worst_errors: photos of the most confident errors in the report.
+    """
+
+    bootstrap_resamples: Annotated[int, Field(ge=100, le=100_000)] = 1000
+    worst_errors: Annotated[int, Field(ge=0, le=200)] = 24
+
+
+class GateSettings(Settings):
+    """What a model must have earned to go into production.
+
+    Attributes:
+        min_macro_f1: floor of the test macro F1.
+        min_class_recall: floor of the recall of every class.
+        max_brier: ceiling of the multi-class Brier score (0 is perfect, 2 the worst).
+        max_ece: ceiling of the expected calibration error.
+        min_margin_over_baselines: macro F1 by which the model must beat the better of the two baselines.
+        non_inferiority_margin: macro F1 by which it may be worse than the champion on the same photos, at the lower
+            end of a one-sided 95% paired bootstrap interval.
+        max_export_difference: largest difference of a probability between the trained and the exported model.
+        max_model_mb: ceiling of the exported model's size, in megabytes.
+        max_latency_ms: ceiling of the median time to answer one photo on one thread, in milliseconds.
+        replace_champion_with_other_classes: a champion with other classes cannot be compared; true lets the candidate
+            replace it all the same.
+    """
+
+    min_macro_f1: UnitInterval = 0.80
+    min_class_recall: UnitInterval = 0.65
+    max_brier: Annotated[float, Field(ge=0, le=2)] = 0.20
+    max_ece: UnitInterval = 0.08
+    min_margin_over_baselines: Annotated[float, Field(ge=-1, le=1)] = 0.05
+    non_inferiority_margin: UnitInterval = 0.03
+    max_export_difference: Annotated[float, Field(gt=0, le=1)] = 1e-4
+    max_model_mb: Annotated[float, Field(gt=0)] = 120.0
+    max_latency_ms: Annotated[float, Field(gt=0)] = 500.0
+    replace_champion_with_other_classes: bool = False
+
+
+class TrainingSettings(Settings):
+    """All settings of the training pipeline: what stands under ``parameters:`` in a run configuration.
+
+    Attributes:
+        name: the gate; each name has its own champion, ledger and Bento.
+        seed: of every random choice.
+    """
+
+    name: str = "visual_quality_gate"
+    seed: Annotated[int, Field(ge=0, lt=2**32)] = 42
+    data: DataSettings = DataSettings()
+    validation: ValidationSettings = ValidationSettings()
+    split: SplitSettings = SplitSettings()
+    baselines: BaselineSettings = BaselineSettings()
+    transfer: TransferSettings = TransferSettings()
+    calibration: CalibrationSettings = CalibrationSettings()
+    evaluation: EvaluationSettings = EvaluationSettings()
+    gate: GateSettings = GateSettings()
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the canonical JSON of all settings."""
+        return hashlib.sha256(json.dumps(self.model_dump(), sort_keys=True).encode()).hexdigest()
+
+    @field_validator("name")
+    @classmethod
+    def _name_can_name_a_bento(cls, name: str) -> str:
+        if not re.fullmatch(r"[a-z0-9]([a-z0-9_-]{0,61}[a-z0-9])?", name):
+            raise ValueError(
+                "expected lower-case letters, digits, '_' and '-', at most 63, a letter or digit at both ends"
+            )
+        module = find_spec(name)
+        if module is not None and module.origin is not None:
+            # `bentoml serve NAME:latest` would import it instead of serving the Bento.
+            raise ValueError("expected a name that no Python module has")
+        return name
+
+
+def parse_training_settings(values: dict[str, Any], *, origin: str) -> TrainingSettings:
+    """Validate the settings of a run.
+
+    Args:
+        values: the mapping under ``parameters:``.
+        origin: the file they come from, for the message.
+
+    Raises:
+        UserError: a key is misspelt or a value impossible; the message names every one of them.
+    """
+    try:
+        return TrainingSettings.model_validate(values)
+    except ValidationError as error:
+        raise UserError(f"{origin}: {describe(error)}") from None
+
+
+def describe(error: ValidationError) -> str:
+    """One sentence for all that pydantic found wrong."""
+    return "; ".join(_describe_one(problem) for problem in error.errors())
+
+
+def _describe_one(problem: Any) -> str:
+    field = ".".join(str(part) for part in problem["loc"]) or "settings"
+    if problem["type"] == "extra_forbidden":
+        return f"{field} is no setting; check its spelling against zenml.yaml"
+    message = problem["msg"].removeprefix("Value error, ")
+    return f"{field} is {problem['input']!r}: {message[0].lower()}{message[1:]}"

@@ -1,0 +1,57 @@
+"""What a step knows of the run it is part of."""
+
+import atexit
+import shutil
+import tempfile
+from pathlib import Path
+
+from zenml import get_step_context
+from zenml.client import Client
+
+from quality_gate.home import Home, locate
+from quality_gate.ledger import Ledger
+from quality_gate.registry import Registry
+from quality_gate.tracking import ExperimentRun, open_run
+
+SUITE_FOLDER = Path(__file__).resolve().parent.parent / "expectations"
+
+
+def run_name() -> str:
+    """Name of the pipeline run."""
+    return get_step_context().pipeline_run.name
+
+
+def tracking_uri() -> str:
+    """Address of the stack's MLflow tracking store; without one in the stack, the local store."""
+    tracker = Client().active_stack.experiment_tracker
+    return str(tracker.get_tracking_uri()) if hasattr(tracker, "get_tracking_uri") else locate().mlflow_tracking_uri
+
+
+def experiment_run(name: str) -> ExperimentRun:
+    """The MLflow run of this pipeline run, in the experiment of the gate called ``name``."""
+    uri = tracking_uri()
+    return open_run(uri, local_artifacts(locate(), uri), name, run_name())
+
+
+def registry(name: str) -> Registry:
+    """The models of the gate called ``name``."""
+    return Registry(name, Ledger(locate().registry(name)), tracking_uri())
+
+
+def report_folder(name: str) -> Path:
+    """Where the pages of this run are written, beside the artifacts ZenML keeps."""
+    folder = locate().reports(name) / run_name()
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def temporary_folder() -> Path:
+    """An empty folder that lives until the process ends: ZenML stores what a step returned after the step is over."""
+    folder = Path(tempfile.mkdtemp(prefix="quality-gate-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder
+
+
+def local_artifacts(home: Home, uri: str) -> Path | None:
+    """Where MLflow keeps files when its store is a local database; a tracking server has a place of its own."""
+    return home.mlflow / "artifacts" if uri.startswith("sqlite:") else None

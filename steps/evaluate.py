@@ -1,0 +1,47 @@
+"""Measure the candidate beside its baselines and the champion, on photos it has never seen."""
+
+from typing import Annotated
+
+from zenml import step
+
+from quality_gate.data.snapshot import Snapshot
+from quality_gate.data.split import SplitResult
+from quality_gate.evaluation.measured import Measured
+from quality_gate.evaluation.predictions import Predictions
+from quality_gate.models.folder import ModelFolder
+from quality_gate.settings import EvaluationSettings
+from steps.context import experiment_run, registry
+
+
+@step
+def evaluate(
+    model: ModelFolder,
+    histogram: Predictions,
+    scratch: Predictions,
+    snapshot: Snapshot,
+    split: SplitResult,
+    settings: EvaluationSettings,
+    seed: int,
+) -> Annotated[Measured, "evaluation"]:
+    """Compute every metric with its interval, compare with the champion on the same photos, time the exported model."""
+    from quality_gate.data.photo_set import photo_sets
+    from quality_gate.evaluation.candidate import measure
+    from quality_gate.progress import ConsoleReporter
+    from quality_gate.training.threads import available_processors
+
+    name = model.manifest.name
+    with registry(name).champion_folder() as champion:
+        measured = measure(
+            model,
+            {"histogram": histogram.probabilities, "scratch": scratch.probabilities},
+            champion,
+            photo_sets(snapshot, split.table).test,
+            data_digest=snapshot.digest,
+            resamples=settings.bootstrap_resamples,
+            seed=seed,
+            threads=available_processors(),
+            reporter=ConsoleReporter(),
+        )
+    metrics = measured.evaluation.candidate.metrics.scalars()
+    experiment_run(name).log_metrics({f"test_{metric}": value for metric, value in metrics.items()})
+    return measured

@@ -1,0 +1,78 @@
+"""How the domain's values are kept in the artifact store: folders of JSON, Parquet, safetensors and ONNX; no pickle."""
+
+import json
+import os
+from pathlib import Path
+from typing import Any, ClassVar
+
+from zenml.enums import ArtifactType
+from zenml.io import fileio
+from zenml.materializers.base_materializer import BaseMaterializer
+
+from quality_gate.data.snapshot import Snapshot
+from quality_gate.data.split import SplitResult
+from quality_gate.evaluation.gate import GateResult
+from quality_gate.evaluation.measured import Measured
+from quality_gate.evaluation.predictions import Predictions
+from quality_gate.models.folder import ModelFolder
+from quality_gate.training.history import TrainingHistory
+
+JSON_FILE = "value.json"
+
+
+class FolderMaterializer(BaseMaterializer):
+    """Keeps values that write themselves into a folder (``save``) and read themselves from one (``load``)."""
+
+    ASSOCIATED_TYPES: ClassVar[tuple[type[Any], ...]] = (Snapshot, SplitResult, Predictions, Measured)
+    ASSOCIATED_ARTIFACT_TYPE: ClassVar[ArtifactType] = ArtifactType.DATA
+
+    def save(self, data: Any) -> None:
+        """Write the folder: in place where the store is a local one, through a copy elsewhere."""
+        if "://" not in self.uri:
+            data.save(Path(self.uri))
+            return
+        with self.get_temporary_directory(delete_at_exit=True) as temporary:
+            folder = Path(temporary)
+            data.save(folder)
+            _copy_folder(str(folder), self.uri)
+
+    def load(self, data_type: type[Any]) -> Any:
+        """Read the folder: in place where the store is a local one, from a copy elsewhere."""
+        if Path(self.uri).is_dir():
+            return data_type.load(Path(self.uri))
+        with self.get_temporary_directory(delete_at_exit=False) as temporary:
+            _copy_folder(self.uri, temporary)
+            return data_type.load(Path(temporary))
+
+
+class ModelMaterializer(FolderMaterializer):
+    """Keeps model folders, and shows them as models in the dashboard."""
+
+    ASSOCIATED_TYPES: ClassVar[tuple[type[Any], ...]] = (ModelFolder,)
+    ASSOCIATED_ARTIFACT_TYPE: ClassVar[ArtifactType] = ArtifactType.MODEL
+
+
+class JsonMaterializer(BaseMaterializer):
+    """Keeps values that turn themselves into JSON (``to_json``) and back (``from_json``)."""
+
+    ASSOCIATED_TYPES: ClassVar[tuple[type[Any], ...]] = (TrainingHistory, GateResult)
+    ASSOCIATED_ARTIFACT_TYPE: ClassVar[ArtifactType] = ArtifactType.DATA_ANALYSIS
+
+    def save(self, data: Any) -> None:
+        """Write the JSON file."""
+        with fileio.open(os.path.join(self.uri, JSON_FILE), "w") as file:  # noqa: PTH118 - may be a remote address
+            json.dump(data.to_json(), file, indent=2)
+
+    def load(self, data_type: type[Any]) -> Any:
+        """Read the JSON file."""
+        with fileio.open(os.path.join(self.uri, JSON_FILE), "r") as file:  # noqa: PTH118
+            return data_type.from_json(json.load(file))
+
+
+def _copy_folder(source: str, target: str) -> None:
+    for directory, _, files in fileio.walk(source):
+        relative = os.path.relpath(str(directory), source)
+        destination = target if relative == "." else os.path.join(target, relative)  # noqa: PTH118
+        fileio.makedirs(destination)
+        for file in files:
+            fileio.copy(os.path.join(str(directory), str(file)), os.path.join(destination, str(file)), overwrite=True)  # noqa: PTH118

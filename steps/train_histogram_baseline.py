@@ -1,0 +1,23 @@
+"""The first baseline: colours alone."""
+
+from typing import Annotated
+
+from zenml import step
+
+from quality_gate.data.snapshot import Snapshot
+from quality_gate.data.split import SplitResult
+from quality_gate.evaluation.predictions import Predictions
+from quality_gate.settings import BaselineSettings
+
+
+@step
+def train_histogram_baseline(
+    snapshot: Snapshot, split: SplitResult, settings: BaselineSettings
+) -> Annotated[Predictions, "histogram_predictions"]:
+    """Train logistic regression on colour histograms and let it answer the test photos."""
+    from quality_gate.data.photo_set import photo_sets
+    from quality_gate.training.baselines import histogram_baseline
+    from quality_gate.training.threads import available_processors
+
+    photos = photo_sets(snapshot, split.table)
+    return Predictions(histogram_baseline(photos, settings, workers=available_processors()))

@@ -1,0 +1,33 @@
+"""The second baseline: a small network that starts from nothing."""
+
+from typing import Annotated
+
+from zenml import step
+
+from quality_gate.data.snapshot import Snapshot
+from quality_gate.data.split import SplitResult
+from quality_gate.evaluation.predictions import Predictions
+from quality_gate.settings import BaselineSettings
+
+
+@step
+def train_scratch_baseline(
+    snapshot: Snapshot, split: SplitResult, settings: BaselineSettings, seed: int
+) -> Annotated[Predictions, "scratch_predictions"]:
+    """Train a small network from random weights and let it answer the test photos."""
+    from quality_gate.data.photo_set import photo_sets
+    from quality_gate.progress import ConsoleReporter
+    from quality_gate.training.baselines import scratch_baseline
+    from quality_gate.training.threads import available_processors, pin_threads
+
+    pin_threads(0)
+    photos = photo_sets(snapshot, split.table)
+    reporter = ConsoleReporter()
+    probabilities = scratch_baseline(
+        photos,
+        settings,
+        seed=seed,
+        workers=available_processors(),
+        on_epoch=lambda epoch: reporter.say(f"scratch baseline: {epoch}"),
+    )
+    return Predictions(probabilities)

@@ -1,0 +1,46 @@
+"""The candidate: a pretrained network taught the classes of this data."""
+
+from typing import Annotated
+
+from zenml import step
+
+from quality_gate.data.snapshot import Snapshot
+from quality_gate.data.split import SplitResult
+from quality_gate.models.folder import ModelFolder
+from quality_gate.settings import TrainingSettings
+from quality_gate.training.history import TrainingHistory
+from steps.context import experiment_run, temporary_folder
+
+
+@step
+def train_transfer(
+    snapshot: Snapshot, split: SplitResult, settings: TrainingSettings
+) -> tuple[Annotated[ModelFolder, "trained_model"], Annotated[TrainingHistory, "training_history"]]:
+    """Train the head on frozen features, then the last blocks; export the result.
+
+    Raises:
+        UserError: the pretrained weights cannot be had.
+    """
+    from quality_gate.data.photo_set import photo_sets
+    from quality_gate.home import locate
+    from quality_gate.progress import ConsoleReporter
+    from quality_gate.training.threads import available_processors, pin_threads
+    from quality_gate.training.transfer import save_candidate, train_transfer
+
+    pin_threads(settings.transfer.threads)
+    photos = photo_sets(snapshot, split.table)
+    run = experiment_run(settings.name)
+    run.log_parameters(settings.model_dump())
+    result = train_transfer(
+        photos.train,
+        photos.validation,
+        settings.transfer,
+        seed=settings.seed,
+        weights_cache=locate().weights,
+        workers=available_processors(),
+        reporter=ConsoleReporter(),
+    )
+    for epoch in result.history.epochs:
+        run.log_metrics(epoch.figures(), step=epoch.epoch)
+    digests = {"data": snapshot.digest, "split": split.digest, "settings": settings.digest}
+    return save_candidate(result, settings, photos.train.classes, digests, temporary_folder()), result.history
