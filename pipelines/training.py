@@ -58,7 +58,7 @@ def _wire(settings: TrainingSettings) -> None:
     seed, name = settings.seed, settings.name
     snapshot, _ = ingest(name=name, settings=settings.data)
     snapshot = validate(name=name, snapshot=snapshot, settings=settings.validation)
-    parts = split_photos(
+    parts, _ = split_photos(
         name=name,
         snapshot=snapshot,
         settings=settings.split,

@@ -20,10 +20,9 @@ def calibrate(
     from quality_gate.evaluation.calibrated import calibrate_manifest
     from quality_gate.inference import OnnxClassifier
     from quality_gate.progress import ConsoleReporter
-    from quality_gate.training.threads import available_processors
 
     reporter = ConsoleReporter()
-    classifier = OnnxClassifier(model.path, threads=available_processors())
+    classifier = OnnxClassifier(model.path)
     manifest = calibrate_manifest(classifier, photo_sets(snapshot, split.table), settings, reporter)
     routing = manifest.routing
     assert routing is not None

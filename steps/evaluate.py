@@ -27,7 +27,6 @@ def evaluate(
     from quality_gate.data.photo_set import photo_sets
     from quality_gate.evaluation.candidate import measure
     from quality_gate.progress import ConsoleReporter
-    from quality_gate.training.threads import available_processors
 
     name = model.manifest.name
     with registry(name).champion_folder() as champion:
@@ -39,7 +38,6 @@ def evaluate(
             data_digest=snapshot.digest,
             resamples=settings.bootstrap_resamples,
             seed=seed,
-            threads=available_processors(),
             reporter=ConsoleReporter(),
         )
     metrics = measured.evaluation.candidate.metrics.scalars()

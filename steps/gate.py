@@ -42,7 +42,7 @@ def gate(
     data = report_data(measured.probabilities, test, history, limit=settings.evaluation.worst_errors)
     page = evaluation_page(measured.evaluation, result, data, run=run_name(), created=datetime.now(UTC))
     report = report_folder(name) / "evaluation.html"
-    report.write_text(page)
+    report.write_text(page, encoding="utf-8")
     save_artifact(HTMLString(page), name="evaluation_report")
     tracker = experiment_run(name)
     tracker.log_folder(report.parent, "report")

@@ -41,6 +41,6 @@ def ingest(
         source=settings.source,
         thumbnails=sample_photos(snapshot),
     )
-    (report_folder(name) / "data.html").write_text(page)
+    (report_folder(name) / "data.html").write_text(page, encoding="utf-8")
     experiment_run(name).log_tags({"data_digest": snapshot.digest, "source": settings.source})
     return snapshot, HTMLString(page)

@@ -18,7 +18,8 @@ def train_scratch_baseline(
     from quality_gate.data.photo_set import photo_sets
     from quality_gate.progress import ConsoleReporter
     from quality_gate.training.baselines import scratch_baseline
-    from quality_gate.training.threads import available_processors, pin_threads
+    from quality_gate.processors import available_processors
+    from quality_gate.training.threads import pin_threads
 
     pin_threads(0)
     photos = photo_sets(snapshot, split.table)

@@ -27,7 +27,7 @@ def validate(name: str, snapshot: Snapshot, settings: ValidationSettings) -> Ann
     folder = report_folder(name)
     result = hold_against_suite(snapshot.table, snapshot.classes, settings, SUITE_FOLDER, folder / "data_docs")
     page = validation_page(result, name=name)
-    (folder / "validation.html").write_text(page)
+    (folder / "validation.html").write_text(page, encoding="utf-8")
     save_artifact(HTMLString(page), name="validation_report")
     if not result.passed:
         raise UserError(f"validate: {result.error_sentence()}")

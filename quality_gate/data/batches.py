@@ -1,37 +1,54 @@
-"""Photos as tensors, decoded in parallel a batch ahead of the network that consumes them."""
+"""Work on photos in parallel, in order, with little in memory."""
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 BATCH_PHOTOS = 16
 
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+def ordered_map(work: Callable[[Item], Result], items: Iterable[Item], *, workers: int) -> Iterator[Result]:
+    """Apply ``work`` to items in threads; the libraries that decode and infer let other threads run meanwhile.
+
+    Args:
+        work: what is done with each item; must be safe to call from several threads.
+        items: taken only as far ahead as the workers need, so that they may be more than fit in memory.
+        workers: threads, 1 or more.
+
+    Yields:
+        The results in the order of ``items``, whatever ``workers`` is.
+    """
+    remaining = iter(items)
+    with ThreadPoolExecutor(workers) as pool:
+        running: deque[Future[Result]] = deque(pool.submit(work, item) for item in islice(remaining, 2 * workers))
+        while running:
+            yield running.popleft().result()
+            running.extend(pool.submit(work, item) for item in islice(remaining, 1))
+
 
 def tensor_batches(
-    photos: Iterable[bytes], read: Callable[[bytes, int], NDArray[np.float32]], *, workers: int
+    photos: Iterable[bytes], read: Callable[[int, bytes], NDArray[np.float32]], *, workers: int
 ) -> Iterator[NDArray[np.float32]]:
-    """Decode photos in threads; at most two batches are in memory.
+    """Decode photos in threads, ahead of the network that consumes them in batches.
 
     Args:
         photos: encoded photos.
-        read: bytes of a photo and its place in ``photos`` to tensors, shape (views, 3, size, size).
+        read: place and bytes of a photo to tensors, shape (views, 3, size, size).
         workers: threads.
 
     Yields:
-        float32, shape (views of at most ``BATCH_PHOTOS`` photos, 3, size, size), in order whatever ``workers`` is.
+        float32, shape (views of at most ``BATCH_PHOTOS`` photos, 3, size, size).
     """
-    numbered = enumerate(photos)
-    with ThreadPoolExecutor(workers) as pool:
-
-        def submit() -> list[Future[NDArray[np.float32]]]:
-            return [pool.submit(read, photo, place) for place, photo in islice(numbered, BATCH_PHOTOS)]
-
-        ahead = submit()
-        while ahead:
-            now, ahead = ahead, submit()
-            yield np.concatenate([job.result() for job in now])
+    tensors = ordered_map(lambda numbered: read(*numbered), enumerate(photos), workers=workers)
+    while batch := list(islice(tensors, BATCH_PHOTOS)):
+        yield np.concatenate(batch)

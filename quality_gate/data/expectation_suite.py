@@ -164,9 +164,8 @@ def _context(docs_folder: Path | None) -> "EphemeralDataContext":
         ProgressBarsConfig,
     )
 
-    # The site of the defaults would be a folder in the temporary directory that nobody removes.
     config = DataContextConfig(
-        store_backend_defaults=InMemoryStoreBackendDefaults(init_temp_docs_sites=False),
+        store_backend_defaults=InMemoryStoreBackendDefaults(),
         progress_bars=ProgressBarsConfig(globally=False),
     )
     context = gx.get_context(mode="ephemeral", project_config=config)

@@ -113,7 +113,7 @@ def _check_labels(root: Path, labels: dict[str, list[str]]) -> None:
             raise UserError(f"{place}: no class folders; expected one folder of photos for each class{hint}.")
         unprintable = [name for name in names if _printable(name) != name]
         if unprintable:
-            raise UserError(f"{place}: the folder name {_printable(unprintable[0])!r} is not UTF-8; rename it.")
+            raise UserError(f"{place}: the folder name '{_printable(unprintable[0])}' is not UTF-8; rename it.")
     _check_spelling(root, labels)
     training = labels.get("train", labels.get("", []))
     unknown = [name for name in labels.get("test", []) if name not in training]

@@ -38,7 +38,6 @@ def measure(
     data_digest: str,
     resamples: int,
     seed: int,
-    threads: int,
     reporter: Reporter,
 ) -> Measured:
     """Measure a candidate, its baselines and the champion on the same photos and the same resamples.
@@ -51,10 +50,9 @@ def measure(
         data_digest: of the snapshot.
         resamples: behind every interval.
         seed: of the resamples.
-        threads: of ONNX Runtime.
         reporter: told how far it is.
     """
-    classifier = OnnxClassifier(model.path, threads=threads)
+    classifier = OnnxClassifier(model.path)
     manifest = classifier.manifest
 
     def score(probabilities: NDArray[np.float64]) -> Scores:
@@ -67,7 +65,7 @@ def measure(
     probabilities = {"candidate": candidate, **baselines}
     comparison = None
     if champion is not None:
-        former = OnnxClassifier(champion.folder, threads=threads)
+        former = OnnxClassifier(champion.folder)
         comparison = ChampionComparison(champion.version, former.manifest.classes, None, None)
         if former.manifest.classes == test.classes:
             logits = predict_logits(former, test, reporter, "test, champion")

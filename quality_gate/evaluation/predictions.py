@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from quality_gate.data.batches import tensor_batches
+from quality_gate.data.batches import ordered_map
 from quality_gate.preprocess import preprocess
+from quality_gate.processors import available_processors
 from quality_gate.step_value import StepValue
 
 if TYPE_CHECKING:
@@ -41,8 +42,10 @@ class Predictions(StepValue):
         return cls(np.load(folder / PREDICTIONS_FILE, allow_pickle=False))
 
 
-def predict_logits(classifier: OnnxClassifier, photos: PhotoSet, reporter: Reporter, task: str) -> NDArray[np.float32]:
-    """Let an exported model answer photos.
+def predict_logits(
+    classifier: OnnxClassifier, photos: PhotoSet, reporter: Reporter, task: str
+) -> NDArray[np.float32]:
+    """Let an exported model answer photos, each in one thread as when it is served.
 
     Args:
         classifier: the model.
@@ -55,8 +58,11 @@ def predict_logits(classifier: OnnxClassifier, photos: PhotoSet, reporter: Repor
     """
     spec = classifier.manifest.preprocessing
     move = reporter.progress(f"answers for {task}")
-    parts: list[NDArray[np.float32]] = []
-    for batch in tensor_batches(photos.read(), lambda photo, _: preprocess(photo, spec)[None], workers=2):
-        parts.append(classifier.logits(batch))
-        move(sum(map(len, parts)), len(photos))
-    return np.concatenate(parts)
+    rows: list[NDArray[np.float32]] = []
+    answers = ordered_map(
+        lambda photo: classifier.logits(preprocess(photo, spec)[None]), photos.read(), workers=available_processors()
+    )
+    for row in answers:
+        rows.append(row)
+        move(len(rows), len(photos))
+    return np.concatenate(rows)

@@ -32,7 +32,7 @@ def export_onnx(network: nn.Module, size: int, folder: Path) -> Path:
     path = folder / ONNX_FILE
     # Two photos: a batch of one would be taken for a constant.
     example = torch.zeros(2, 3, size, size)
-    with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()), _quiet("torch.onnx"):
+    with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()), _quiet("torch.onnx", "onnxscript", "onnx_ir"):
         # The exporter warns of its own internals, which a user can do nothing about.
         warnings.simplefilter("ignore")
         program = torch.onnx.export(
@@ -50,11 +50,12 @@ def export_onnx(network: nn.Module, size: int, folder: Path) -> Path:
 
 
 @contextlib.contextmanager
-def _quiet(name: str) -> Iterator[None]:
-    logger = logging.getLogger(name)
-    level = logger.level
-    logger.setLevel(logging.ERROR)
+def _quiet(*names: str) -> Iterator[None]:
+    levels = {logging.getLogger(name): logging.getLogger(name).level for name in names}
+    for logger in levels:
+        logger.setLevel(logging.ERROR)
     try:
         yield
     finally:
-        logger.setLevel(level)
+        for logger, level in levels.items():
+            logger.setLevel(level)

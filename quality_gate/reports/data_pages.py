@@ -102,7 +102,13 @@ def validation_page(result: ValidationResult, *, name: str) -> str:
 
 
 def data_page(
-    table: pd.DataFrame, *, name: str, digest: str, source: str, thumbnails: Mapping[str, bytes] | None = None
+    table: pd.DataFrame,
+    *,
+    name: str,
+    digest: str,
+    source: str,
+    thumbnails: Mapping[str, bytes] | None = None,
+    reasons: Mapping[str, str] | None = None,
 ) -> str:
     """The page of a dataset: classes, light, sizes, every file left out, copies, samples.
 
@@ -112,6 +118,7 @@ def data_page(
         digest: of the dataset.
         source: where the photos come from.
         thumbnails: encoded photos by ``path``, as ``photo_set.sample_photos`` gives them; None shows none.
+        reasons: why the split left files out, by ``path``; None before the split.
 
     Returns:
         Static HTML.
@@ -140,7 +147,7 @@ def data_page(
         modes=_common(list(used["mode"])),
         shorter_edge=_range(used[["width", "height"]].min(axis=1)),
         file_size=_range(used["file_size_kb"]),
-        left_out=_left_out(table),
+        left_out=_left_out(table, reasons or {}),
         copies=copies,
         repeated=sum(len(group) - 1 for group in copies),
         shown_copies=SHOWN_COPIES,
@@ -214,18 +221,12 @@ def _range(values: pd.Series) -> str:
     return f"{values.min():,.0f} to {values.max():,.0f} (median {values.median():,.0f})"
 
 
-def _left_out(table: pd.DataFrame) -> tuple[_LeftOut, ...]:
-    has_splits = bool((table["split"] != "").any())
-    rows = []
-    for row in table.sort_values("path").itertuples():
-        if not row.is_readable:
-            reason = str(row.problem) or "not readable"
-        elif has_splits and row.split == "":
-            reason = str(row.problem) or "taken out by the split: (nearly) the same photo is in the test set"
-        else:
-            continue
-        rows.append(_LeftOut(str(row.path), str(row.label), reason))
-    return tuple(rows)
+def _left_out(table: pd.DataFrame, reasons: Mapping[str, str]) -> tuple[_LeftOut, ...]:
+    return tuple(
+        _LeftOut(str(row.path), str(row.label), reasons.get(str(row.path)) or str(row.problem) or "not readable")
+        for row in table.sort_values("path").itertuples()
+        if not row.is_readable or row.path in reasons
+    )
 
 
 def _copies(used: pd.DataFrame) -> list[list[str]]:

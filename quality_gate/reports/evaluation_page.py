@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from quality_gate.evaluation.bootstrap import Interval
-from quality_gate.evaluation.gate import GateResult, RuleResult
+from quality_gate.evaluation.gate import GateResult
 from quality_gate.evaluation.metrics import confusion_matrix, reliability_curve
 from quality_gate.evaluation.scores import Evaluation, Scores
 from quality_gate.models.manifest import RoutingCertificate
 from quality_gate.reports import figures
+from quality_gate.reports.gate_rows import failures, gate_rows, interval_text, number
 from quality_gate.reports.rendering import photo, picture, render
 from quality_gate.training.history import Epoch, TrainingHistory
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 CANDIDATE, CHAMPION = "candidate", "champion"
 THUMBNAIL = 232  # pixels; shown at half of that, sharp on dense screens
-MOST_CONFUSIONS = 3
+MOST_CONFUSIONS = 10
 
 # Metric, its name on the page, whether more is better.
 _METRICS = (
@@ -68,14 +68,12 @@ class ReportData:
         labels: class number of each test photo, int64, shape (photos,).
         probabilities: by model name (``candidate``, the baselines, ``champion`` where comparable), shape
             (photos, classes).
-        paths: of the test photos.
         history: passes of fine-tuning; that of number 0 is the state before.
         worst: the most confident errors first.
     """
 
     labels: NDArray[np.int64]
     probabilities: dict[str, NDArray[np.float64]]
-    paths: tuple[str, ...]
     history: tuple[Epoch, ...]
     worst: tuple[WorstError, ...]
 
@@ -97,6 +95,16 @@ class Operation:
     enough: int
     test_accepted: int
     test_wrong: int
+
+
+@dataclass(frozen=True)
+class Confusion:
+    """One class taken for another: how many photos, and which share (0..1) of those of the class."""
+
+    label: str
+    answer: str
+    photos: int
+    share: float
 
 
 @dataclass(frozen=True)
@@ -131,7 +139,7 @@ def report_data(
         )
         for index, data in zip(chosen, photos, strict=True)
     )
-    return ReportData(test.labels, probabilities, test.paths, history.epochs, worst)
+    return ReportData(test.labels, probabilities, history.epochs, worst)
 
 
 def worst_errors(labels: NDArray[np.int64], probabilities: NDArray[np.float64], limit: int) -> NDArray[np.int64]:
@@ -167,18 +175,21 @@ def evaluation_page(evaluation: Evaluation, gate: GateResult, data: ReportData, 
         UnreadableImage: a photo of ``data.worst`` cannot be decoded.
     """
     answers = data.probabilities[CANDIDATE]
+    models = _models(evaluation)
     counts = confusion_matrix(data.labels, answers.argmax(axis=1).astype(np.int64), len(evaluation.classes))
     return render(
         "evaluation.html.j2",
         evaluation=evaluation,
         gate=gate,
         gate_rows=gate_rows(gate),
-        failures=[_sentence(rule) for rule in gate.rules if rule.passed is False],
+        failures=failures(gate),
+        judged=sum(rule.passed is not None for rule in gate.rules),
         operation=_operation(evaluation.routing, data),
-        models=_models(evaluation),
+        models=models,
         metrics=_METRICS,
-        best=_best(_models(evaluation)),
-        confusion=_confusion(counts, evaluation.classes),
+        best=_best(models),
+        confusion=_confusion_plot(counts, evaluation.classes),
+        confusions=_confusions(counts, evaluation.classes),
         wide_matrix=len(evaluation.classes) > figures.SMALL_MATRIX,
         reliability=_reliability(data, evaluation),
         risk=_risk(data, evaluation.routing),
@@ -186,8 +197,8 @@ def evaluation_page(evaluation: Evaluation, gate: GateResult, data: ReportData, 
         worst=[(error, photo(error.photo, THUMBNAIL)) for error in data.worst],
         errors=int(counts.sum() - np.trace(counts)),
         share=_share,
-        signed=_number,
-        interval=_interval,
+        number=number,
+        interval=interval_text,
         run=run,
         created=created,
     )
@@ -227,15 +238,18 @@ def _best(models: dict[str, Scores]) -> dict[str, float]:
     }
 
 
-def _confusion(counts: NDArray[np.int64], classes: tuple[str, ...]) -> Plot:
+def _confusions(counts: NDArray[np.int64], classes: tuple[str, ...]) -> list[Confusion]:
     wrong = counts * ~np.eye(len(classes), dtype=bool)
     order = np.argsort(-wrong, axis=None, kind="stable")[:MOST_CONFUSIONS]
-    rows, columns = np.unravel_index(order, wrong.shape)
-    pairs = [
-        f"{classes[row]} taken for {classes[column]} {wrong[row, column]} times"
-        for row, column in zip(rows, columns, strict=True)
+    return [
+        Confusion(classes[row], classes[column], int(wrong[row, column]), float(wrong[row, column] / counts[row].sum()))
+        for row, column in zip(*np.unravel_index(order, wrong.shape), strict=True)
         if wrong[row, column]
     ]
+
+
+def _confusion_plot(counts: NDArray[np.int64], classes: tuple[str, ...]) -> Plot:
+    pairs = [f"{pair.label} taken for {pair.answer} ({pair.photos})" for pair in _confusions(counts, classes)[:3]]
     most = f"Most frequent errors: {'; '.join(pairs)}." if pairs else "No error."
     alt = f"Confusion matrix of {counts.sum()} photos, {np.trace(counts)} of them answered right. {most}"
     return Plot(picture(figures.confusion_figure(counts, classes)), alt)
@@ -246,7 +260,7 @@ def _reliability(data: ReportData, evaluation: Evaluation) -> Plot:
     curve = reliability_curve(data.labels, answers)
     bins = zip(curve.confidence, curve.accuracy, curve.count, strict=True)
     points = "; ".join(f"{right:.0%} right at {sure:.0%} ({count} photos)" for sure, right, count in bins)
-    error = _number(evaluation.candidate.metrics.ece)
+    error = number(evaluation.candidate.metrics.ece)
     alt = f"Reliability diagram, expected calibration error {error}: {points}."
     return Plot(picture(figures.reliability_figure(curve, answers.max(axis=1))), alt)
 

@@ -6,7 +6,7 @@ What matters is never told by colour alone: lines differ in their dashes too, an
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-INK, QUIET, LINE = "#1d2733", "#5b6672", "#e1e6eb"
+INK, QUIET, LINE, EMPTY = "#1d2733", "#5b6672", "#e1e6eb", "#f3f5f7"
 WIDTH = 4.8  # inches; shown about 500 pixels wide, where text of 8 points is as large as a caption
 TEXT_SIZE = 8
 SMALL_MATRIX = 8  # classes up to which the confusion matrix fits half the page
@@ -40,29 +40,31 @@ def confusion_figure(counts: NDArray[np.int64], classes: Sequence[str]) -> Figur
         counts: shape (classes, classes).
         classes: names in the order of the rows; long ones are cut.
     """
+    from matplotlib import colormaps
     from matplotlib.colors import PowerNorm
 
     size, small = len(classes), len(classes) <= SMALL_MATRIX
     edge = WIDTH if small else 9.2
     figure, axes = _figure(edge, edge * (0.8 if small else 0.95))
     share = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-    diagonal = np.eye(size, dtype=bool)
-    for colours, hidden in (("Blues", ~diagonal), ("Oranges", diagonal)):
+    wrong = ~np.eye(size, dtype=bool)
+    blues, oranges = colormaps["Blues"].with_extremes(bad=EMPTY), colormaps["Oranges"].with_extremes(bad="none")
+    for colours, shown in ((blues, ~wrong), (oranges, wrong)):
+        cells = np.ma.array(share, mask=~shown | (counts == 0))
         # The root of the share: an error of a few percent must show.
-        axes.pcolormesh(
-            np.ma.array(share, mask=hidden), cmap=colours, norm=PowerNorm(0.5, 0, 1.25), edgecolors="white", linewidth=1
-        )
+        axes.pcolormesh(cells, cmap=colours, norm=PowerNorm(0.5, 0, 1.25), edgecolors="white", linewidth=1)
     if size <= COUNTED_MATRIX:
         text_size = TEXT_SIZE + 1 if small else max(4.0, min(8.0, 200 / size))
         for row, column in np.argwhere(counts > 0):
-            colour = "white" if share[row, column] > 0.4 else INK
-            place = {"ha": "center", "va": "center"}
-            axes.text(column + 0.5, row + 0.5, str(counts[row, column]), color=colour, fontsize=text_size, **place)
+            colour = "white" if share[row, column] > 0.6 else INK
+            count, x, y = str(counts[row, column]), column + 0.5, row + 0.5
+            axes.text(x, y, count, color=colour, fontsize=text_size, ha="center", va="center")
     names = [_label(name) for name in classes]
     label_size = TEXT_SIZE if small else max(3.0, min(8.0, 260 / size))
     flat = size <= 5 and max(map(len, names)) <= 10
-    turned = {} if flat else {"rotation": 45 if small else 90, "ha": "right" if small else "center"}
-    axes.set_xticks(np.arange(size) + 0.5, names, fontsize=label_size, **turned)
+    axes.set_xticks(np.arange(size) + 0.5, names, fontsize=label_size)
+    if not flat:
+        axes.tick_params(axis="x", rotation=45 if small else 90)
     axes.set_yticks(np.arange(size) + 0.5, names, fontsize=label_size)
     axes.set(xlabel="answer of the model", ylabel="true class", aspect="equal")
     axes.invert_yaxis()
@@ -117,30 +119,25 @@ def risk_coverage_figure(
             each of shape (photos,). A model far worse than the candidate leaves the figure at its top.
         routing: certificate of the candidate.
     """
-    from matplotlib.ticker import PercentFormatter
-
     figure, axes = _figure(WIDTH, 4.1)
     overall = [float(np.mean(~correct)) for _, correct in answers.values()]
     top = min(max(*overall, 2 * routing.alpha) * 1.08, max(3 * overall[0], 4 * routing.alpha), 1.0)
-    for index, (name, (confidence, correct)) in reversed(list(enumerate(answers.items()))):
-        coverage, risk = _thinned(*risk_coverage_curve(confidence, correct))
-        style, width = _DASHES[index % len(_DASHES)], 2.0 if index == 0 else 1.2
-        colour = PALETTE[index % len(PALETTE)]
-        axes.plot(coverage, risk, color=colour, linestyle=style, linewidth=width, label=plain_text(name))
+    for index, (name, (confidence, correct)) in enumerate(answers.items()):
+        axes.plot(
+            *_thinned(*risk_coverage_curve(confidence, correct)),
+            color=PALETTE[index % len(PALETTE)],
+            linestyle=_DASHES[index % len(_DASHES)],
+            linewidth=2.0 if index == 0 else 1.2,
+            zorder=3 - 0.1 * index,
+            label=plain_text(name),
+        )
     axes.axhline(routing.alpha, color=INK, linewidth=1, linestyle=(0, (4, 3)))
-    axes.annotate(
-        f"α = {routing.alpha:.3g}",
-        (0, routing.alpha),
-        (3, 2),
-        textcoords="offset points",
-        fontsize=TEXT_SIZE,
-        color=INK,
-    )
     axes.set(xlabel="photos accepted", ylabel="wrong among the accepted", xlim=(0, 1.01), ylim=(0, top))
+    _annotate(axes, f"α = {_percent(routing.alpha)}", (0, routing.alpha))
     _mark_threshold(axes, *next(iter(answers.values())), routing)
     for axis in (axes.xaxis, axes.yaxis):
-        axis.set_major_formatter(PercentFormatter(1, decimals=None))
-    _legend(axes, "upper left", reverse=True)
+        axis.set_major_formatter(lambda share, _: _percent(share))
+    _legend(axes, "upper left")
     return figure
 
 
@@ -167,8 +164,11 @@ def training_figure(history: Sequence[Epoch]) -> Figure:
     score.set(ylabel="macro F1")
     score.margins(y=0.25)
     rate.step(passes, [epoch.learning_rate for epoch in history], where="mid", color=PALETTE[2], linewidth=1.4)
-    rate.set(xlabel="pass (0: before fine-tuning)", ylabel="learning\nrate", yscale="log")
-    rate.yaxis.minorticks_off()
+    rate.set(xlabel="pass (0: before fine-tuning)", ylabel="learning\nrate")
+    highest = max(epoch.learning_rate for epoch in history)
+    rate.set_ylim(0, 1.3 * highest)
+    rate.set_yticks([0, highest])
+    rate.yaxis.set_major_formatter(lambda value, _: f"{value:.2g}".replace("e-0", "e−"))
     rate.xaxis.set_major_locator(MaxNLocator(integer=True))
     best = next((epoch for epoch in reversed(history) if epoch.best), None)
     if best:
@@ -177,7 +177,8 @@ def training_figure(history: Sequence[Epoch]) -> Figure:
         score.plot(
             best.epoch, best.macro_f1, marker="*", markersize=11, color=PALETTE[4], markeredgecolor=INK, zorder=4
         )
-        _annotate(score, f"kept: pass {best.epoch}, {best.macro_f1:.3f}", (best.epoch, best.macro_f1))
+        bottom = score.get_ylim()[0]
+        _annotate(score, f"kept: pass {best.epoch}, {best.macro_f1:.3f}", (best.epoch, bottom))
     figure.align_ylabels()
     return figure
 
@@ -203,16 +204,8 @@ def _figure_of_rows(width: float, height: float, ratios: tuple[int, ...]) -> tup
     return figure, rows
 
 
-def _legend(axes: Axes, place: str, *, reverse: bool = False) -> None:
-    axes.legend(
-        loc=place,
-        fontsize=TEXT_SIZE,
-        labelcolor=INK,
-        frameon=True,
-        facecolor="white",
-        edgecolor="none",
-        reverse=reverse,
-    )
+def _legend(axes: Axes, place: Literal["upper left", "upper right"]) -> None:
+    axes.legend(loc=place, fontsize=TEXT_SIZE, labelcolor=INK, facecolor="white", edgecolor="none")
 
 
 def _mark_threshold(
@@ -227,7 +220,11 @@ def _mark_threshold(
     coverage, risk = float(accepted.mean()), float((~correct[accepted]).mean())
     axes.axvline(coverage, color=PALETTE[0], linewidth=1, linestyle=(0, (2, 2)), zorder=1)
     axes.plot(coverage, risk, "o", markersize=7, color="white", markeredgecolor=PALETTE[0], markeredgewidth=2, zorder=5)
-    _annotate(axes, f"threshold {routing.threshold:.3f}:\n{coverage:.0%} accepted, {risk:.1%} wrong", (coverage, risk))
+    _annotate(
+        axes,
+        f"threshold {routing.threshold:.3f}:\n{coverage:.0%} accepted, {risk:.1%} wrong",
+        (coverage, max(risk, routing.alpha)),
+    )
 
 
 def _annotate(axes: Axes, text: str, point: tuple[float, float]) -> None:
@@ -249,6 +246,10 @@ def _annotate(axes: Axes, text: str, point: tuple[float, float]) -> None:
 
 def _label(name: str) -> str:
     return plain_text(name if len(name) <= LABEL_LENGTH else f"{name[: LABEL_LENGTH - 1]}…")
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.3g}%"
 
 
 def _thinned(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from quality_gate.data.batches import ordered_map, tensor_batches
 from quality_gate.preprocess import PreprocessingSpec, decode, normalise, resize
 from quality_gate.training.augment import augment
 
@@ -37,30 +38,49 @@ def read_views(photo: bytes, spec: PreprocessingSpec, views: int, seed: int) -> 
 
 def trunk_activations(
     network: TransferNetwork,
-    batches: Iterable[NDArray[np.float32]],
+    photos: Iterable[bytes],
+    read: Callable[[int, bytes], NDArray[np.float32]],
     device: torch.device,
+    *,
+    workers: int,
     on_progress: Callable[[int], None],
 ) -> torch.Tensor:
-    """Run the frozen trunk over batches of photos.
+    """Run the frozen trunk over photos.
+
+    On the CPU every photo has one thread: threads that share a photo wait for each other, the longer the busier the
+    machine is, and the result would depend on their number.
 
     Args:
         network: in evaluation mode on ``device``.
-        batches: float32, shape (n, 3, size, size) each.
-        device: where the trunk runs; on CUDA it runs in half precision.
-        on_progress: called after each batch with the rows that are done.
+        photos: encoded photos.
+        read: place and bytes of a photo to its views, float32, shape (views, 3, size, size).
+        device: where the trunk runs; on CUDA it runs in half precision and in batches.
+        workers: threads.
+        on_progress: called with the rows that are done.
 
     Returns:
         float16 on the CPU, shape (rows, channels, h, w): half the memory, and finer than 8-bit photos are.
     """
     import torch
 
+    from quality_gate.training.threads import one_thread
+
+    def embed(views: NDArray[np.float32]) -> torch.Tensor:
+        with torch.inference_mode(), torch.autocast(device.type, enabled=device.type == "cuda"):
+            tensors = torch.from_numpy(views).to(device, memory_format=torch.channels_last)
+            activations: torch.Tensor = network.trunk(tensors)
+            return activations.to("cpu", torch.float16)
+
     parts: list[torch.Tensor] = []
     done = 0
-    with torch.inference_mode(), torch.autocast(device.type, enabled=device.type == "cuda"):
-        for batch in batches:
-            photos = torch.from_numpy(batch).to(device, memory_format=torch.channels_last)
-            parts.append(network.trunk(photos).to("cpu", torch.float16))
-            done += len(batch)
+    with one_thread():
+        if device.type == "cpu":
+            results = ordered_map(lambda numbered: embed(read(*numbered)), enumerate(photos), workers=workers)
+        else:
+            results = map(embed, tensor_batches(photos, read, workers=workers))
+        for part in results:
+            parts.append(part)
+            done += len(part)
             on_progress(done)
     return torch.cat(parts)
 

@@ -40,11 +40,15 @@ def train_head(
         groups: number of each row's duplicate group, shape (rows,).
         seed: of the folds.
     """
+    from threadpoolctl import threadpool_limits
+
     mean, std = features.mean(axis=0), features.std(axis=0)
     scale = 1 / np.maximum(std, 1e-6)
     standardised = (features - mean) * scale
-    strength = _choose_strength(standardised, labels, groups, seed)
-    coefficients, intercepts = _fit(standardised, labels, strength)
+    # The matrices are small: threads would wait for each other longer than they work.
+    with threadpool_limits(1, user_api="blas"):
+        strength = _choose_strength(standardised, labels, groups, seed)
+        coefficients, intercepts = _fit(standardised, labels, strength)
     weight = coefficients * scale
     return LinearHead(weight.astype(np.float32), (intercepts - weight @ mean).astype(np.float32), strength)
 

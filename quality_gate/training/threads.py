@@ -1,13 +1,11 @@
-"""How many processors a run may use, and the settings that make it repeatable."""
+"""The threads of torch, and the settings that make a run repeatable."""
 
 from __future__ import annotations
 
-import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 
-
-def available_processors() -> int:
-    """Processors this process may run on, 1 or more."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+from quality_gate.processors import available_processors
 
 
 def pin_threads(threads: int) -> None:
@@ -23,3 +21,16 @@ def pin_threads(threads: int) -> None:
 
     torch.set_num_threads(threads or available_processors())
     torch.use_deterministic_algorithms(True, warn_only=True)
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Let torch use one thread an operation, for work that is spread over threads photo by photo."""
+    import torch
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from quality_gate.data.batches import tensor_batches
 from quality_gate.models.checkpoint import save_weights
 from quality_gate.models.export import export_onnx
 from quality_gate.models.folder import ModelFolder
@@ -75,11 +74,15 @@ def train_transfer(
     def activations(photos: PhotoSet, views: int, task: str) -> torch.Tensor:
         rows = len(photos) * (1 + views)
         move = reporter.progress(task)
-        # A photo's seed depends on its place alone, so the number of workers changes nothing.
-        batches = tensor_batches(
-            photos.read(), lambda photo, place: read_views(photo, spec, views, seed + place), workers=workers
+        return trunk_activations(
+            network,
+            photos.read(),
+            # A photo's seed depends on its place alone, so the number of workers changes nothing.
+            lambda place, photo: read_views(photo, spec, views, seed + place),
+            device,
+            workers=workers,
+            on_progress=lambda done: move(done, rows),
         )
-        return trunk_activations(network, batches, device, lambda done: move(done, rows))
 
     views = 1 + settings.augmented_views
     train_inputs = activations(train, settings.augmented_views, "features of train")

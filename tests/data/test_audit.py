@@ -1,0 +1,168 @@
+import io
+import warnings
+from hashlib import sha256
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image, ImageFilter
+
+from quality_gate.data import audit as audit_module
+from quality_gate.data.audit import audit, audit_bytes, measure
+from quality_gate.data.sources import discover
+from quality_gate.errors import UserError
+from quality_gate.preprocess import UnreadableImage, decode
+
+
+def encoded(image: Image.Image, kind: str = "PNG", **options) -> bytes:
+    buffer = io.BytesIO()
+    image.save(buffer, kind, **options)
+    return buffer.getvalue()
+
+
+def texture(edge: int) -> Image.Image:
+    coarse = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
+    return Image.fromarray(coarse).resize((edge, edge), Image.Resampling.BICUBIC)
+
+
+def test_the_facts_of_a_plain_colour_are_those_of_the_colour():
+    data = encoded(Image.new("RGB", (40, 20), (255, 0, 51)))
+    facts = audit_bytes(data)
+    assert (facts.width, facts.height, facts.aspect_ratio) == (40, 20, 2.0)
+    assert (facts.mode, facts.format) == ("RGB", "PNG")
+    assert facts.image_id == sha256(data).hexdigest()
+    assert facts.file_size_kb == len(data) / 1024
+    assert (facts.red_mean, facts.green_mean, facts.blue_mean) == (1.0, 0.0, 0.2)
+    assert facts.brightness == pytest.approx(0.299 + 0.114 * 0.2, abs=1 / 255)
+    assert facts.contrast == 0
+    assert facts.sharpness == 0
+    assert facts.phash == "0" * 16
+
+
+def test_contrast_is_greatest_for_half_black_half_white():
+    image = Image.new("L", (64, 64))
+    image.paste(255, (0, 0, 32, 64))
+    assert audit_bytes(encoded(image)).contrast == pytest.approx(0.5)
+
+
+def test_sharpness_is_the_variance_of_the_laplacian():
+    pixels = np.random.default_rng(1).integers(0, 256, (20, 30), dtype=np.uint8)
+    p = pixels.astype(int)
+    laplacian = p[:-2, 1:-1] + p[2:, 1:-1] + p[1:-1, :-2] + p[1:-1, 2:] - 4 * p[1:-1, 1:-1]
+    assert audit_bytes(encoded(Image.fromarray(pixels))).sharpness == pytest.approx(laplacian.var())
+
+
+def test_blur_lowers_sharpness_and_resolution_hardly_changes_it():
+    sharp, finer = audit_bytes(encoded(texture(256))), audit_bytes(encoded(texture(1024)))
+    blurred = audit_bytes(encoded(texture(256).filter(ImageFilter.GaussianBlur(2))))
+    assert blurred.sharpness < sharp.sharpness / 10
+    assert finer.sharpness == pytest.approx(sharp.sharpness, rel=0.35)
+
+
+def test_sizes_are_those_of_the_upright_photo():
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    facts = audit_bytes(encoded(Image.new("RGB", (40, 20)), "JPEG", exif=exif))
+    assert (facts.width, facts.height) == (20, 40)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (2, 300), (3000, 1)])
+def test_the_thinnest_photos_are_measured(size):
+    facts = audit_bytes(encoded(Image.new("L", size, 128)))
+    assert facts.sharpness == 0
+    assert facts.brightness == pytest.approx(128 / 255)
+
+
+def test_measuring_leaves_the_photo_as_it_was():
+    data = encoded(texture(400))
+    image = decode(data)
+    before = image.tobytes()
+    measure(image, data)
+    assert image.size == (400, 400)
+    assert image.tobytes() == before
+
+
+def test_unusable_bytes_raise_their_reason():
+    with pytest.raises(UnreadableImage, match="the file is empty"):
+        audit_bytes(b"")
+
+
+def test_every_file_is_a_row_and_unreadable_ones_keep_their_reason(write_photos, encode_photo):
+    root = write_photos("train/a/1.png", "train/b/1.png", "test/a/1.png", "stray.png")
+    (root / "train/a/cut.jpg").write_bytes(encode_photo(1, size=(200, 200), kind="JPEG")[:900])
+    (root / "train/a/notes.txt").write_text("potatoes of Monday")
+    (root / "train/b/empty.jpg").touch()
+    table = audit(discover(root), workers=2).set_index("path")
+    reasons = table.loc[~table["is_readable"], "problem"].to_dict()
+    assert reasons.pop("train/a/cut.jpg").startswith("damaged or truncated")
+    assert reasons == {
+        "stray.png": "lies outside any class folder; move it into one",
+        "train/a/notes.txt": "not a photo in one of the formats JPEG, PNG, WEBP, BMP",
+        "train/b/empty.jpg": "the file is empty",
+    }
+    assert table.loc["train/a/notes.txt", "image_id"] == ""
+    assert np.isnan(table.loc["train/a/notes.txt", "width"])
+    assert table.loc["test/a/1.png", ["label", "split", "group", "problem"]].tolist() == ["a", "test", "", ""]
+
+
+def test_the_table_does_not_depend_on_the_number_of_threads(write_photos):
+    source = discover(write_photos(*(f"{label}/{number}.png" for label in "ab" for number in range(12))))
+    pd.testing.assert_frame_equal(audit(source, workers=1), audit(source, workers=4))
+
+
+def test_each_file_is_decoded_once(write_photos, monkeypatch):
+    decoded = []
+    monkeypatch.setattr(audit_module, "decode", lambda data: (decoded.append(data), decode(data))[1])
+    audit(discover(write_photos("a/1.png", "a/2.png", "b/1.png")))
+    assert len(decoded) == 3
+
+
+def test_progress_counts_every_file(write_photos):
+    calls = []
+    audit(discover(write_photos("a/1.png", "b/1.png")), on_progress=lambda done, total: calls.append((done, total)))
+    assert calls == [(1, 2), (2, 2)]
+
+
+def test_a_file_that_may_not_be_read_is_a_row_with_its_reason(write_photos, monkeypatch):
+    root = write_photos("a/1.png", "b/1.png")
+    read_bytes = Path.read_bytes
+
+    def refuse(path):
+        if path.parent.name == "b":
+            raise PermissionError(13, "Permission denied")
+        return read_bytes(path)
+
+    monkeypatch.setattr(Path, "read_bytes", refuse)
+    assert audit(discover(root))["problem"].tolist() == ["", "cannot be read (Permission denied)"]
+
+
+def test_a_file_larger_than_any_photo_is_not_read(write_photos, monkeypatch):
+    monkeypatch.setattr(audit_module, "MAX_FILE_BYTES", 3 * 2**20)
+    root = write_photos("a/1.png", "b/1.png")
+    with (root / "b/1.png").open("wb") as film:
+        film.truncate(5 * 2**20)
+    assert audit(discover(root))["problem"].tolist() == ["", "5 MB; at most 3 are accepted"]
+
+
+def test_only_unreadable_files_are_an_error_that_names_the_first(write_photos):
+    root = write_photos("a/1.png", "b/1.png")
+    for path in root.rglob("*.png"):
+        path.write_text("no photo")
+    with pytest.raises(UserError, match=f"^{root}: none of its 2 files is a readable photo; the first is a/1.png: not"):
+        audit(discover(root))
+
+
+def test_an_interruption_stops_the_threads_and_puts_the_warning_filters_back(write_photos, monkeypatch):
+    source = discover(write_photos(*(f"{label}/{number}.png" for label in "ab" for number in range(300))))
+    decoded = []
+    monkeypatch.setattr(audit_module, "decode", lambda data: (decoded.append(data), decode(data))[1])
+    before = list(warnings.filters)
+
+    def interrupt(done, total):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        audit(source, workers=2, on_progress=interrupt)
+    assert len(decoded) < 600
+    assert warnings.filters == before

@@ -1,0 +1,309 @@
+import io
+from dataclasses import replace
+from datetime import UTC, datetime
+from html.parser import HTMLParser
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from quality_gate.evaluation.bootstrap import Interval, PairedDifference
+from quality_gate.evaluation.gate import GateResult, RuleResult
+from quality_gate.evaluation.metrics import compute_metrics
+from quality_gate.evaluation.scores import ChampionComparison, Evaluation, Scores
+from quality_gate.models.manifest import RoutingCertificate
+from quality_gate.reports import evaluation_page as module
+from quality_gate.reports.evaluation_page import (
+    ReportData,
+    WorstError,
+    evaluation_page,
+    report_data,
+    worst_errors,
+)
+from quality_gate.training.history import Epoch, TrainingHistory
+
+CLASSES = ("onion", "<script>alert(1)</script>", "tomato")
+LABELS = np.array([0, 0, 1, 1, 2, 2])
+SURE = np.array([0.9, 0.9, 0.8, 0.8, 0.7, 0.6])
+ANSWERED = np.array([0, 0, 1, 2, 2, 0])
+HISTORY = (Epoch(0, None, 0.8, 0.5, 1e-4, True), Epoch(1, 0.4, 0.9, 0.3, 1e-4, True))
+CERTIFICATE = RoutingCertificate(0.05, 0.1, 0.65, 0.74, 74, 1, 100, 0.0483)
+NO_CERTIFICATE = RoutingCertificate(0.05, 0.1, None, 0.0, 0, 0, 20, None)
+PASSED = RuleResult("macro F1", 0.9, Interval(0.8, 0.95), "at least", 0.8, True)
+FAILED = RuleResult("Brier score", 0.3, Interval(0.2, 0.4), "at most", 0.2, False)
+NOT_APPLICABLE = RuleResult("champion", None, None, "at least", -0.03, None, "does not apply: there is no champion yet")
+
+
+def answers(sure=SURE, answered=ANSWERED):
+    rest = (1 - sure) / (len(CLASSES) - 1)
+    probabilities = np.repeat(rest[:, None], len(CLASSES), axis=1)
+    probabilities[np.arange(len(sure)), answered] = sure
+    return probabilities
+
+
+def scores(probabilities):
+    metrics = compute_metrics(LABELS, probabilities, CLASSES)
+    names = [*metrics.scalars(), *(f"recall:{name}" for name in CLASSES)]
+    return Scores(metrics, {name: Interval(0.123, 0.987) for name in names})
+
+
+def photo_bytes(colour="red"):
+    buffer = io.BytesIO()
+    Image.new("RGB", (12, 8), colour).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def evaluation(**changes):
+    baselines = {"histogram": scores(answers(answered=np.zeros(6, int))), "scratch": scores(answers())}
+    whole = Evaluation(
+        "tomatoes <i>", CLASSES, 6, "9f" * 32, scores(answers()), baselines, None, CERTIFICATE, 1e-7, 13.5, 41.0
+    )
+    return replace(whole, **changes)
+
+
+def data(**changes):
+    whole = ReportData(LABELS, {"scratch": answers(), "candidate": answers()}, HISTORY, ())
+    return replace(whole, **changes)
+
+
+def page(measured=None, rules=(PASSED, NOT_APPLICABLE), shown=None, **changes):
+    return evaluation_page(
+        measured or evaluation(**changes),
+        GateResult(rules),
+        shown or data(),
+        run="run <1>",
+        created=datetime(2026, 3, 4, 10, 11, tzinfo=UTC),
+    )
+
+
+class Parsed(HTMLParser):
+    """Tags, attributes and text of a page."""
+
+    def __init__(self, html):
+        super().__init__()
+        self.tags, self.images, self.words = set(), [], []
+        self.open = ["html"]
+        self.feed(html)
+        self.text = " ".join(" ".join(self.words).split())
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.add(tag)
+        self.open.append(tag)
+        if tag == "img":
+            self.images.append(dict(attrs))
+
+    def handle_endtag(self, tag):
+        self.open.append("")
+
+    def handle_data(self, text):
+        if self.open[-1] != "style":
+            self.words.append(text)
+
+
+@pytest.fixture(scope="module")
+def passed():
+    return Parsed(page())
+
+
+@pytest.fixture
+def drawn():
+    """For tests that need real figures."""
+
+
+@pytest.fixture(autouse=True)
+def _figures_are_not_drawn(request, monkeypatch):
+    if "drawn" not in request.fixturenames:
+        monkeypatch.setattr(module, "picture", lambda figure: "data:image/svg+xml;base64,AA==")
+
+
+def test_a_passed_candidate_is_said_to_have_passed_by_the_rules_that_apply(passed):
+    assert "Passed: the model has earned its place in production." in passed.text
+    assert "fulfils the one rule that applies" in passed.text
+    assert "Stopped" not in passed.text
+
+
+def test_a_stopped_candidate_names_the_rule_and_by_how_much():
+    text = Parsed(page(rules=(PASSED, FAILED, NOT_APPLICABLE))).text
+    assert "Stopped by 1 of 2 rules" in text
+    assert "Brier score is 0.300; at most 0.200 is demanded, missed by 0.100." in text
+    assert "Nothing goes into production." in text
+
+
+def test_a_rule_that_does_not_apply_says_why(passed):
+    assert "does not apply: there is no champion yet" in passed.text
+
+
+def test_the_certificate_is_told_for_a_thousand_photos(passed):
+    assert (
+        "about 740 are accepted, at most 37 of them wrong (with confidence 90%), and about 260 go to review"
+        in passed.text
+    )
+    assert "α = 5%, confidence 90%" in passed.text
+
+
+def test_the_promise_is_compared_with_the_test_photos(passed):
+    assert "On the test photos 5 of 6 (83.3%) are accepted, 1 of them wrong (20.0%): more than α." in passed.text
+
+
+def test_a_promise_kept_on_the_test_photos_is_confirmed():
+    text = Parsed(page(routing=replace(CERTIFICATE, threshold=0.85))).text
+    assert "confirmed On the test photos 2 of 6 (33.3%) are accepted, 0 of them wrong (0.0%)." in text
+
+
+def test_a_threshold_that_no_test_photo_reaches_is_worth_a_warning():
+    assert (
+        "None of the test photos reaches the threshold"
+        in Parsed(page(routing=replace(CERTIFICATE, threshold=1.0))).text
+    )
+
+
+def test_where_nothing_could_be_certified_the_page_says_so_beside_the_verdict_and_why():
+    text = Parsed(page(routing=NO_CERTIFICATE)).text
+    assert "every photo goes to review" in text.split("The gate")[0]
+    assert "Nothing could be certified: every photo goes to review." in text
+    assert "too few: even without an error it takes 45 of them" in text
+    assert "of 1,000" not in text
+
+
+def test_every_model_is_compared_by_every_metric_and_the_best_is_bold():
+    html = page(champion=ChampionComparison("7", CLASSES, scores(answers()), difference(0.012)))
+    text = Parsed(html).text
+    for title in ("Candidate", "Champion 7", "Baseline: histogram", "Baseline: scratch"):
+        assert title in text
+    for _, name, _ in module._METRICS:
+        assert name in text
+    assert "0.123 to 0.987" in text
+    accuracy = html.split("<td>Accuracy")[1].split("</tr>")[0]
+    assert [cell.startswith(" best") for cell in accuracy.split('class="number')[1:]] == [True, True, False, True]
+
+
+def test_the_difference_to_the_champion_keeps_its_sign():
+    text = Parsed(page(champion=ChampionComparison("7", CLASSES, scores(answers()), difference(0.012)))).text
+    assert "+0.012 (95% interval −0.010 to 0.030; one-sided lower bound −0.008)" in text
+
+
+def test_a_champion_with_other_classes_is_not_compared_and_this_is_said():
+    text = Parsed(page(champion=ChampionComparison("7", ("apple", "pear"), None, None), rules=(FAILED,))).text
+    assert "Champion 7 is not in the table, for it knows other classes: apple, pear." in text
+    assert "Champion 7 stays in production." in text
+
+
+def test_names_from_outside_are_escaped_everywhere():
+    error = WorstError(photo_bytes(), '"><script>x</script>.jpg', CLASSES[1], "tomato", 0.8)
+    parsed = Parsed(page(shown=data(worst=(error,)), rules=(replace(FAILED, rule=f"recall of {CLASSES[1]}"),)))
+    assert not parsed.tags & {"script", "iframe", "object", "link"}
+    assert f"{CLASSES[1]} → tomato" in parsed.text
+    assert "Evaluation of tomatoes <i>" in parsed.text
+
+
+def test_the_page_needs_nothing_from_outside(passed):
+    assert passed.images
+    assert all(image["src"].startswith("data:image/") for image in passed.images)
+    assert not passed.tags & {"script", "link", "iframe"}
+
+
+def test_every_picture_says_what_it_shows():
+    error = WorstError(photo_bytes(), "a/b.jpg", "onion", "tomato", 0.8)
+    images = Parsed(page(shown=data(worst=(error,)))).images
+    assert len(images) == 5
+    assert all(len(image["alt"]) > 20 for image in images)
+    assert f"{CLASSES[1]} taken for tomato (1)" in images[0]["alt"]
+    assert images[-1]["alt"] == "a/b.jpg: onion, taken for tomato"
+
+
+def test_an_error_that_would_have_been_accepted_is_told_from_one_that_goes_to_review():
+    worst = tuple(WorstError(photo_bytes(), "p.jpg", "onion", "tomato", sure) for sure in (0.8, 0.6))
+    text = Parsed(page(shown=data(worst=worst))).text.split("Worst errors")[1]
+    assert text.index("80.0% confident ✕ accepted") < text.index("60.0% confident – to review")
+
+
+def test_a_flawless_candidate_has_no_worst_errors():
+    right = answers(answered=LABELS)
+    assert "No test photo was answered wrong." in Parsed(page(shown=data(probabilities={"candidate": right}))).text
+
+
+def test_errors_without_pictures_are_still_counted(passed):
+    assert "2 test photos were answered wrong; none is shown here." in passed.text
+
+
+def test_without_fine_tuning_there_is_no_training_curve():
+    images = Parsed(page(shown=data(history=()))).images
+    assert not any("Training" in image["alt"] for image in images)
+
+
+def test_the_origin_is_told(passed):
+    assert all(part in passed.text for part in ("9f" * 32, "run <1>", "2026-03-04 10:11 UTC"))
+
+
+@pytest.mark.usefixtures("drawn")
+def test_the_same_evaluation_gives_the_same_page():
+    assert page() == page()
+
+
+def test_a_metric_that_is_undefined_is_a_dash():
+    whole = scores(answers())
+    undefined = Scores(
+        replace(whole.metrics, roc_auc_ovr=float("nan")),
+        whole.intervals | {"roc_auc_ovr": Interval(float("nan"), float("nan"))},
+    )
+    html = page(candidate=undefined, baselines={})
+    assert "nan" not in Parsed(html).text.lower()
+
+
+def test_many_classes_get_a_list_of_the_most_frequent_errors():
+    classes = tuple(f"class {index}" for index in range(12))
+    labels = np.arange(12)
+    probabilities = np.full((12, 12), 0.5 / 11)
+    probabilities[labels, np.where(labels == 3, 4, labels)] = 0.5
+    metrics = compute_metrics(labels, probabilities, classes)
+    names = [*metrics.scalars(), *(f"recall:{name}" for name in classes)]
+    measured = Scores(metrics, {name: Interval(0, 1) for name in names})
+    text = Parsed(
+        page(
+            evaluation(classes=classes, candidate=measured, baselines={}),
+            shown=ReportData(labels, {"candidate": probabilities}, HISTORY, ()),
+        )
+    ).text
+    assert "class 3 → class 4 1 100.0%" in text
+
+
+def test_report_data_takes_the_photos_of_the_most_confident_errors():
+    photos = {f"id{index}": bytes([index]) for index in range(6)}
+    snapshot = SimpleNamespace(photos=lambda ids: (photos[name] for name in ids))
+    test = SimpleNamespace(
+        labels=LABELS,
+        classes=CLASSES,
+        image_ids=tuple(photos),
+        paths=tuple(f"{index}.jpg" for index in range(6)),
+        snapshot=snapshot,
+    )
+    gathered = report_data({"candidate": answers()}, test, TrainingHistory(HISTORY), limit=5)
+    assert [(each.photo, each.path, each.true_label, each.predicted_label) for each in gathered.worst] == [
+        (b"\x03", "3.jpg", CLASSES[1], "tomato"),
+        (b"\x05", "5.jpg", "tomato", "onion"),
+    ]
+    assert gathered.worst[0].confidence == pytest.approx(0.8)
+    assert gathered.history == HISTORY
+
+
+@settings(deadline=None, max_examples=50)
+@given(seed=st.integers(0, 1000), photos=st.integers(1, 30), limit=st.integers(0, 40))
+def test_worst_errors_are_the_most_confident_of_the_wrong_answers_in_falling_order(seed, photos, limit):
+    rng = np.random.default_rng(seed)
+    labels = rng.integers(3, size=photos)
+    probabilities = rng.dirichlet(np.ones(3), photos).round(1)
+    chosen = worst_errors(labels, probabilities, limit)
+    wrong = np.flatnonzero(probabilities.argmax(axis=1) != labels)
+    confidence = probabilities.max(axis=1)
+    assert set(chosen) <= set(wrong)
+    assert len(set(chosen)) == len(chosen) == min(limit, len(wrong))
+    assert (np.diff(confidence[chosen]) <= 0).all()
+    left = np.setdiff1d(wrong, chosen)
+    assert not len(left) or not len(chosen) or confidence[left].max() <= confidence[chosen].min()
+
+
+def difference(estimate):
+    return PairedDifference(estimate, Interval(-0.01, 0.03), -0.008)
