@@ -11,7 +11,7 @@ import click
 
 from quality_gate.errors import UserError
 from quality_gate.home import locate
-from quality_gate.ledger import Ledger
+from quality_gate.ledger import LEDGER_FILE, Ledger
 from quality_gate.settings import TrainingSettings
 
 DEFAULT_NAME = TrainingSettings().name
@@ -50,6 +50,8 @@ def rollback(name: str) -> None:
     build = _packager()
     registry = Registry(name, _ledger(name), locate().mlflow_tracking_uri)
     champion, tag = registry.rollback(lambda folder: build(folder, name=name))
+    for changed in entry_points(group="quality_gate.champion_changed"):
+        changed.load()(name, champion.version)
     click.echo(f"{name}:{champion.version} is champion again, packed as {tag}.")
     click.echo(f"Serve it with: bentoml serve {name}:latest")
 
@@ -77,12 +79,12 @@ def demo(folder: Path, train_per_class: int, test_per_class: int, seed: int, shi
 
 
 def _ledger(name: str) -> Ledger:
-    folder = locate().registry(name)
-    if not folder.is_dir():
-        gates = sorted(path.name for path in folder.parent.glob("*")) if folder.parent.is_dir() else []
+    ledger = Ledger(locate().registry(name))
+    if not ledger.path.is_file():
+        gates = sorted(path.parent.name for path in ledger.path.parent.parent.glob(f"*/{LEDGER_FILE}"))
         known = f"the gates trained so far are {', '.join(gates)}" if gates else "nothing was trained yet"
         raise UserError(f"There is no gate {name!r}; {known}. Train one with: zenml pipeline run training")
-    return Ledger(folder)
+    return ledger
 
 
 def _packager() -> Callable[..., str]:

@@ -63,6 +63,7 @@ class Home:
             "ZENML_ANALYTICS_OPT_IN": "false",
             "BENTOML_DO_NOT_TRACK": "true",
             "GX_ANALYTICS_ENABLED": "false",
+            "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
             # Threads that wait for others of their group sleep: on a busy machine they would take its time from them.
             "OMP_WAIT_POLICY": "PASSIVE",
         }

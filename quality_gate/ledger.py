@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from quality_gate.errors import UserError
 
@@ -75,7 +75,7 @@ class Ledger:
         """
         if not self.path.exists():
             return []
-        lines = self.path.read_text().split("\n")
+        lines = self.path.read_bytes().split(b"\n")
         # What follows the last line end is empty, or the rest of a write that was cut off and never counted.
         return [self._parse(number, line) for number, line in enumerate(lines[:-1], 1) if line]
 
@@ -94,14 +94,17 @@ class Ledger:
     def champions(self) -> list[LedgerEntry]:
         """The promoted models that are or may again be champion; the champion is the last.
 
-        A promotion puts its model on top, a rollback takes the top away.
+        A promotion puts its model on top, a rollback takes away what stands above the version it names: that of another
+        run, too, which was promoted while the rollback was at work.
         """
         stack: list[LedgerEntry] = []
         for entry in self.entries():
             if entry.event == "promoted":
                 stack.append(entry)
-            elif entry.event == "rolled_back" and stack:
-                stack.pop()
+            elif entry.event == "rolled_back":
+                versions = [champion.version for champion in stack]
+                if entry.version in versions:
+                    del stack[versions.index(entry.version) + 1 :]
         return stack
 
     def champion(self) -> LedgerEntry | None:
@@ -112,9 +115,12 @@ class Ledger:
         """The newest model the gate judged."""
         return next((entry for entry in reversed(self.entries()) if entry.event != "rolled_back"), None)
 
-    def _parse(self, number: int, line: str) -> LedgerEntry:
+    def _parse(self, number: int, line: bytes) -> LedgerEntry:
         try:
-            return LedgerEntry(**json.loads(line))
+            entry = LedgerEntry(**json.loads(line))
+            if entry.event not in get_args(Event):
+                raise ValueError(entry.event)
+            return entry
         except (ValueError, TypeError):
             raise UserError(f"{self.path}: line {number} is no ledger entry; restore the file from a copy.") from None
 

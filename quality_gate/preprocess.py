@@ -8,18 +8,32 @@ import hashlib
 import io
 import json
 import warnings
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from types import MappingProxyType
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
 FORMATS: tuple[str, ...] = ("JPEG", "PNG", "WEBP", "BMP")
 MAX_PIXELS = 50_000_000
 
 ResizeMode = Literal["crop", "squash", "letterbox"]
 RESIZE_MODES: tuple[ResizeMode, ...] = ("crop", "squash", "letterbox")
+
+UPRIGHT_BY_ORIENTATION: Mapping[int, Image.Transpose] = MappingProxyType(
+    {
+        2: Image.Transpose.FLIP_LEFT_RIGHT,
+        3: Image.Transpose.ROTATE_180,
+        4: Image.Transpose.FLIP_TOP_BOTTOM,
+        5: Image.Transpose.TRANSPOSE,
+        6: Image.Transpose.ROTATE_270,
+        7: Image.Transpose.TRANSVERSE,
+        8: Image.Transpose.ROTATE_90,
+    }
+)
 
 # Photos of the field are cropped from a slightly larger picture: 224 of 256, the ratio the backbones were trained with.
 CROP_RATIO = 224 / 256
@@ -94,15 +108,31 @@ def decode(data: bytes, *, formats: tuple[str, ...] = FORMATS, max_pixels: int =
     """
     if not data:
         raise UnreadableImage("the file is empty")
+    with warnings.catch_warnings():
+        # Pillow warns of bombs, which are refused here by their size, and of odd EXIF, which harms no pixel.
+        warnings.filterwarnings("ignore", module=r"PIL\.")
+        image = _open(data, formats)
+        _check_header(image, max_pixels)
+        try:
+            image.load()
+            rgb = _to_rgb(_upright(image))
+        except Exception as error:
+            raise UnreadableImage(f"damaged or truncated ({error})") from None
+    rgb.format = "JPEG" if image.format == "MPO" else image.format
+    rgb.info = {"mode": image.mode}
+    return rgb
+
+
+def _open(data: bytes, formats: tuple[str, ...]) -> Image.Image:
     try:
-        with warnings.catch_warnings():
-            # Pillow warns of bombs at half its own limit; the limit here is checked on the next lines.
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            image = Image.open(io.BytesIO(data), formats=formats)
+        return Image.open(io.BytesIO(data), formats=formats)
     except UnidentifiedImageError:
         raise UnreadableImage(f"not a photo in one of the formats {', '.join(formats)}") from None
     except Exception as error:
         raise UnreadableImage(f"the header cannot be read ({error})") from None
+
+
+def _check_header(image: Image.Image, max_pixels: int) -> None:
     width, height = image.size
     if width * height > max_pixels:
         raise UnreadableImage(f"{width}×{height} pixels; at most {max_pixels:,} are accepted")
@@ -112,15 +142,12 @@ def decode(data: bytes, *, formats: tuple[str, ...] = FORMATS, max_pixels: int =
         raise UnreadableImage(f"animated ({frames} frames); a single photo is expected")
     if image.mode.startswith(("I", "F")):
         raise UnreadableImage(f"more than 8 bits a channel (mode {image.mode}); convert it to 8 bits")
-    try:
-        image.load()
-        upright = ImageOps.exif_transpose(image)
-        rgb = _to_rgb(upright)
-    except Exception as error:
-        raise UnreadableImage(f"damaged or truncated ({error})") from None
-    rgb.format = "JPEG" if image.format == "MPO" else image.format
-    rgb.info = {"mode": image.mode}
-    return rgb
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    # Not ImageOps.exif_transpose: it writes the EXIF back, which fails on some that cameras write.
+    turn = UPRIGHT_BY_ORIENTATION.get(image.getexif().get(ExifTags.Base.Orientation, 1))
+    return image if turn is None else image.transpose(turn)
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:

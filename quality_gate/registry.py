@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+import os
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING
 from quality_gate.code_digest import code_digest
 from quality_gate.errors import UserError
 from quality_gate.ledger import Event, Ledger, LedgerEntry
-from quality_gate.models.manifest import ModelManifest, file_digest
+from quality_gate.models.manifest import ModelManifest, UnknownModelFormat, file_digest
 from quality_gate.models.smoke import smoke_test
 
 if TYPE_CHECKING:
@@ -86,7 +87,7 @@ class Registry:
         """The model folder of a promoted version, with its version number in the manifest.
 
         Raises:
-            UserError: its files are gone.
+            UserError: its files are gone or damaged.
         """
         from mlflow.artifacts import download_artifacts
         from mlflow.exceptions import MlflowException
@@ -96,9 +97,13 @@ class Registry:
         with tempfile.TemporaryDirectory() as temporary:
             try:
                 folder = Path(download_artifacts(artifact_uri=entry.model_uri, dst_path=temporary))
-            except (MlflowException, OSError):
-                raise UserError(f"The files of {self.name}:{entry.version} are gone from {entry.model_uri}.") from None
-            ModelManifest.load(folder).with_version(entry.version).save(folder)
+                ModelManifest.load(folder).with_version(entry.version).save(folder)
+            except (MlflowException, OSError, UnknownModelFormat) as error:
+                reason = " ".join(str(error).split())
+                raise UserError(
+                    f"{self.name}:{entry.version} cannot be read from {entry.model_uri} ({reason}); "
+                    "restore the folder from a copy."
+                ) from None
             yield folder
 
     @contextmanager
@@ -133,7 +138,7 @@ class Registry:
             smoke_test(folder)
             tag = package(folder)
         moment = datetime.now(UTC).isoformat(timespec="seconds")
-        self.ledger.append(replace(former, event="rolled_back", run=f"rollback by {getpass.getuser()}", time=moment))
+        self.ledger.append(replace(former, event="rolled_back", run=f"rollback by {_user()}", time=moment))
         self.point_alias_at_champion()
         return former, tag
 
@@ -141,6 +146,14 @@ class Registry:
         from mlflow import MlflowClient
 
         return MlflowClient(tracking_uri=self._tracking_uri, registry_uri=self._tracking_uri)
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        # Containers often run under a number that no user has.
+        return f"user {os.getuid()}"
 
 
 def ledger_entry(

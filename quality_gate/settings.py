@@ -4,7 +4,7 @@ import hashlib
 import json
 import re
 from importlib.util import find_spec
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
@@ -16,12 +16,14 @@ DEMO = "demo"
 Share = Annotated[float, Field(gt=0, lt=1)]
 UnitInterval = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=1)]
+# The names of the model zoo, which cannot be asked without importing torch.
+ModelName = Literal["efficientnet_lite0", "resnet18"]
 
 
 class Settings(BaseModel):
     """A section of the settings: frozen, and a misspelt key is an error rather than a key nobody reads."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class DataSettings(Settings):
@@ -116,7 +118,7 @@ class TransferSettings(Settings):
         threads: processor threads; 0 means all.
     """
 
-    model: str = "efficientnet_lite0"
+    model: ModelName = "efficientnet_lite0"
     weights_file: str | None = None
     size: Annotated[int, Field(ge=32, le=512)] = 224
     resize: ResizeMode = "crop"
@@ -241,5 +243,7 @@ def _describe_one(problem: Any) -> str:
     field = ".".join(str(part) for part in problem["loc"]) or "settings"
     if problem["type"] == "extra_forbidden":
         return f"{field} is no setting; check its spelling against zenml.yaml"
+    if problem["type"] in ("model_type", "dict_type"):
+        return f"{field} is {problem['input']!r}: expected a mapping of settings, as in zenml.yaml"
     message = problem["msg"].removeprefix("Value error, ")
     return f"{field} is {problem['input']!r}: {message[0].lower()}{message[1:]}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
+    from mlflow.entities import Run
 
 # MLflow refuses longer values.
 LONGEST_PARAMETER = 6000
@@ -84,9 +86,17 @@ def open_run(tracking_uri: str, artifacts: Path | None, experiment: str, run: st
     found = client.get_experiment_by_name(experiment)
     location = str(artifacts / experiment) if artifacts else None
     experiment_id = found.experiment_id if found else client.create_experiment(experiment, artifact_location=location)
-    runs = client.search_runs([experiment_id], f"attributes.run_name = '{run}'", max_results=1)
-    known = runs[0] if runs else client.create_run(experiment_id, run_name=run)
+    if found and found.lifecycle_stage == "deleted":
+        client.restore_experiment(experiment_id)
+    known = _find_run(client, experiment_id, run) or client.create_run(experiment_id, run_name=run)
     return ExperimentRun(client, known.info.run_id)
+
+
+def _find_run(client: MlflowClient, experiment_id: str, name: str) -> Run | None:
+    # MLflow's filters know no way to write a quote within quotes: `_` stands for any one character.
+    pattern = re.sub(r"['\"\\]", "_", name)
+    runs = client.search_runs([experiment_id], f"attributes.run_name LIKE '{pattern}'")
+    return next((run for run in runs if run.info.run_name == name), None)
 
 
 def flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -3,11 +3,13 @@
 from typing import Annotated
 
 from zenml import get_step_context, step
+from zenml.client import Client
 
 from quality_gate.evaluation.gate import GateResult
 from quality_gate.evaluation.measured import Measured
 from quality_gate.models.folder import ModelFolder
 from steps.context import experiment_run, registry, report_folder, run_name
+from steps.production_stage import set_production_stage, version_name
 
 
 @step
@@ -37,6 +39,8 @@ def promote(model: ModelFolder, measured: Measured, gate: GateResult) -> Annotat
             model_uri=model_uri,
         )
     )
-    get_step_context().model.set_stage("production", force=True)
+    model_version = get_step_context().model
+    Client().update_model_version(manifest.name, model_version.id, name=version_name(version))
+    set_production_stage(manifest.name, version)
     tracker.finish(succeeded=True)
     return version

@@ -22,8 +22,8 @@ def split_photos(
     Raises:
         UserError: a class has too few photos to be in every split.
     """
-    from quality_gate.data.split import split
     from quality_gate.data.photo_set import sample_photos
+    from quality_gate.data.split import split
     from quality_gate.progress import ConsoleReporter
     from quality_gate.reports.data_pages import data_page
 

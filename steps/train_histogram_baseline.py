@@ -16,8 +16,8 @@ def train_histogram_baseline(
 ) -> Annotated[Predictions, "histogram_predictions"]:
     """Train logistic regression on colour histograms and let it answer the test photos."""
     from quality_gate.data.photo_set import photo_sets
-    from quality_gate.training.baselines import histogram_baseline
     from quality_gate.processors import available_processors
+    from quality_gate.training.baselines import histogram_baseline
 
     photos = photo_sets(snapshot, split.table)
     return Predictions(histogram_baseline(photos, settings, workers=available_processors()))

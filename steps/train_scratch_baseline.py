@@ -16,9 +16,9 @@ def train_scratch_baseline(
 ) -> Annotated[Predictions, "scratch_predictions"]:
     """Train a small network from random weights and let it answer the test photos."""
     from quality_gate.data.photo_set import photo_sets
+    from quality_gate.processors import available_processors
     from quality_gate.progress import ConsoleReporter
     from quality_gate.training.baselines import scratch_baseline
-    from quality_gate.processors import available_processors
     from quality_gate.training.threads import pin_threads
 
     pin_threads(0)

@@ -23,8 +23,8 @@ def train_transfer(
     """
     from quality_gate.data.photo_set import photo_sets
     from quality_gate.home import locate
-    from quality_gate.progress import ConsoleReporter
     from quality_gate.processors import available_processors
+    from quality_gate.progress import ConsoleReporter
     from quality_gate.training.threads import pin_threads
     from quality_gate.training.transfer import save_candidate, train_transfer
 

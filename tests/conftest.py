@@ -1,16 +1,101 @@
 """Fixtures shared by tests of several packages."""
 
 from collections.abc import Callable
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from quality_gate.evaluation.bootstrap import Interval
+from quality_gate.evaluation.metric_sampler import SCALAR_METRICS
+from quality_gate.evaluation.metrics import ClassMetrics, Metrics
+from quality_gate.evaluation.scores import Evaluation, Scores
+from quality_gate.ledger import LedgerEntry
 from quality_gate.models.manifest import ONNX_FILE, ModelManifest, RoutingCertificate, file_digest
 from quality_gate.preprocess import PreprocessingSpec
 
 TINY_CLASSES = ("onion", "potato", "tomato")
 TINY_SIZE = 32
+CERTIFICATE = RoutingCertificate(
+    alpha=0.05, delta=0.1, threshold=0.6, coverage=0.8, accepted=80, wrong=1, photos=100, risk_upper_bound=0.0483
+)
+
+
+@pytest.fixture(scope="session")
+def empty_mlflow_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An MLflow database with all tables and no row, to be copied: making one takes seconds."""
+    from mlflow import MlflowClient
+
+    path: Path = tmp_path_factory.mktemp("mlflow") / "mlflow.db"
+    uri = f"sqlite:///{path}"
+    MlflowClient(tracking_uri=uri, registry_uri=uri).search_experiments(max_results=1)
+    return path
+
+
+@pytest.fixture(scope="session")
+def make_scores() -> Callable[..., Scores]:
+    """Makes the scores of a good model; figures that are named replace its own."""
+    return _make_scores
+
+
+@pytest.fixture(scope="session")
+def make_evaluation() -> Callable[..., Evaluation]:
+    """Makes the evaluation of a candidate that the default gate lets through; fields that are named replace its own."""
+    return _make_evaluation
+
+
+@pytest.fixture(scope="session")
+def make_entry() -> Callable[..., LedgerEntry]:
+    """Makes a ledger entry of an event and a version; fields that are named replace its own."""
+    return _make_entry
+
+
+def _make_scores(recalls: dict[str, float] | None = None, **figures: float) -> Scores:
+    good = {
+        "accuracy": 0.9, "macro_precision": 0.9, "macro_recall": 0.9, "macro_f1": 0.9, "brier": 0.15,
+        "brier_top1": 0.08, "ece": 0.03, "log_loss": 0.3, "roc_auc_ovr": 0.98, "pr_auc_ovr": 0.95,
+    }  # fmt: skip
+    found = {name: 0.9 for name in TINY_CLASSES} | (recalls or {})
+    per_class = {name: ClassMetrics(0.9, recall, 0.9, 20) for name, recall in found.items()}
+    names = [*SCALAR_METRICS, *(f"recall:{name}" for name in found)]
+    return Scores(Metrics(**good | figures, per_class=per_class), {name: Interval(0.123, 0.987) for name in names})
+
+
+def _make_evaluation(**changes: object) -> Evaluation:
+    whole = Evaluation(
+        name="visual_quality_gate",
+        classes=TINY_CLASSES,
+        test_photos=60,
+        data_digest="d" * 64,
+        candidate=_make_scores(),
+        baselines={"histogram": _make_scores(macro_f1=0.7), "scratch": _make_scores(macro_f1=0.75)},
+        champion=None,
+        routing=CERTIFICATE,
+        export_difference=2e-6,
+        model_mb=13.5,
+        latency_ms=21.0,
+    )
+    return replace(whole, **changes)
+
+
+def _make_entry(event: str = "promoted", version: str | None = "1", **changes: object) -> LedgerEntry:
+    evaluation = _make_evaluation()
+    whole = LedgerEntry(
+        event=event,
+        run=f"run of {version}",
+        version=version,
+        model="tiny",
+        model_uri=None,
+        classes=list(TINY_CLASSES),
+        metrics=evaluation.candidate.metrics.to_json(),
+        routing=asdict(CERTIFICATE),
+        digests={"data": "d" * 64, "onnx": "e" * 64},
+        gate={"passed": event != "refused", "rules": []},
+        report="/reports/evaluation.html",
+        time="2026-03-04T10:11:12+00:00",
+    )
+    return replace(whole, **changes)
 
 
 @pytest.fixture(scope="session")
@@ -28,16 +113,7 @@ def _write_tiny_model(folder: Path, *, version: str | None = "1", seed: int = 0)
         classes=TINY_CLASSES,
         preprocessing=PreprocessingSpec(TINY_SIZE, "crop", (0.5, 0.5, 0.5), (0.25, 0.25, 0.25)),
         temperature=1.3,
-        routing=RoutingCertificate(
-            alpha=0.05,
-            delta=0.1,
-            threshold=0.6,
-            coverage=0.8,
-            accepted=80,
-            wrong=1,
-            photos=100,
-            risk_upper_bound=0.0483,
-        ),
+        routing=CERTIFICATE,
         digests={"data": "d" * 64, "onnx": file_digest(folder / ONNX_FILE)},
         version=version,
     ).save(folder)

@@ -32,8 +32,9 @@ BLANK_CONTRAST = 0.01
 LARGEST_SHARE = 0.2
 ALWAYS_ALLOWED = 8
 
-# Each time a group is taken apart the limits are halved; after the third a hash radius of 4 has become 0.
-TIMES_TAKEN_APART = 3
+# Each time a group is taken apart the limits are halved. Twice makes of a hash radius of 4 one of 1: the bit that
+# re-encoding flips, so that copies stay together whatever their number.
+TIMES_TAKEN_APART = 2
 
 # In buckets of photos that look alike by the thousand each is compared with so many next to it, not with all.
 MOST_COMPARISONS = 512

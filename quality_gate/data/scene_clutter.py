@@ -42,7 +42,8 @@ def _placed(points: Array, place: tuple[float, float, float], turn: float) -> Ar
     x, y, radius = place
     cos, sin = np.cos(turn), np.sin(turn)
     turned = points @ np.array([[cos, sin], [-sin, cos]]) * radius + np.array([x, y])
-    return turned.astype(np.float32)
+    painted: Array = turned.astype(np.float32)
+    return painted
 
 
 def _rectangle(width: float, height: float) -> Array:

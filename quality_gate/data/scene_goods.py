@@ -57,7 +57,8 @@ def _tip(form: Form, along: float = 1.0) -> tuple[Array, Array]:
 def _dots(body: Surface, rng: np.random.Generator, cells: int, share: float) -> Array:
     """Small round spots, 0..1, on about `share` of the surface."""
     cloud = smooth_noise(rng, body.alpha.shape, (cells, cells))
-    return np.clip((cloud - np.float32(1.0 - 2.2 * share)) * 4, 0.0, 1.0)
+    painted: Array = np.clip((cloud - np.float32(1.0 - 2.2 * share)) * 4, 0.0, 1.0)
+    return painted
 
 
 def _potato_skin(rng: np.random.Generator, body: Surface, albedo: Array) -> Array:
@@ -74,7 +75,8 @@ def _potato_skin(rng: np.random.Generator, body: Surface, albedo: Array) -> Arra
     if rng.random() < 0.5:
         soil = np.clip(smooth_noise(rng, shape, (3, 3), 3) * 1.5 - rng.uniform(0.0, 0.9), 0.0, 0.75)
         skin += soil * (linear((96, 72, 52)) - skin)
-    return skin
+    painted: Array = skin
+    return painted
 
 
 def _onion_skin(rng: np.random.Generator, body: Surface, albedo: Array) -> Array:
@@ -96,7 +98,8 @@ def _onion_skin(rng: np.random.Generator, body: Surface, albedo: Array) -> Array
         skin *= 1.0 - 0.4 * rim
     ends = np.exp(-np.square(body.polar / 0.34)) + np.exp(-np.square((np.pi - body.polar) / 0.24))
     skin += np.clip(ends, 0.0, 0.85) * (linear((150, 112, 68)) * tone - skin)
-    return np.clip(skin, 0.004, 1.0)
+    painted: Array = np.clip(skin, 0.004, 1.0)
+    return painted
 
 
 def _onion_ends(canvas: Array, rng: np.random.Generator, form: Form, light: Light) -> None:
@@ -134,7 +137,8 @@ def _tomato_skin(rng: np.random.Generator, body: Surface, albedo: Array) -> Arra
     near = np.clip(1.0 - np.abs(body.polar - 0.25) * 2.2, 0.0, 1.0)
     skin *= 1.0 - 0.35 * near * (1.0 - cover)
     leaf = linear((74, 120, 44)) * (0.65 + 0.7 * (1.0 - off_centre) * slim + 0.1)
-    return skin + cover * (leaf - skin)
+    painted: Array = skin + cover * (leaf - skin)
+    return painted
 
 
 def _stalk(length: float, width: float, colour: Colour) -> Finish:
@@ -162,7 +166,8 @@ def _streaks(rng: np.random.Generator, body: Surface, albedo: Array) -> Array:
     tone += 0.18 * _dots(body, rng, 22, 0.04)
     skin = albedo * tone
     blush = np.clip(0.5 * np.cos(body.around - rng.uniform(-3, 3)) + 0.3 * cloud, 0.0, 0.7)
-    return skin + blush * (linear((206, 176, 70)) * rng.uniform(0.5, 1.0) - skin)
+    painted: Array = skin + blush * (linear((206, 176, 70)) * rng.uniform(0.5, 1.0) - skin)
+    return painted
 
 
 def _pores(rng: np.random.Generator, body: Surface, albedo: Array) -> Array:
@@ -171,7 +176,8 @@ def _pores(rng: np.random.Generator, body: Surface, albedo: Array) -> Array:
 
 def _grooves(rng: np.random.Generator, body: Surface, albedo: Array) -> Array:
     groove = np.clip(-np.cos(np.float32(body.form.lobes[0]) * body.around) - 0.55, 0.0, 1.0)
-    return albedo * (1.0 - 0.9 * groove * np.sin(body.polar))
+    painted: Array = albedo * (1.0 - 0.9 * groove * np.sin(body.polar))
+    return painted
 
 
 def _rings(rng: np.random.Generator, body: Surface, albedo: Array) -> Array:

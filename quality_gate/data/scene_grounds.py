@@ -25,8 +25,9 @@ PLASTICS: tuple[Colour, ...] = ((40, 110, 70), (40, 70, 140), (36, 36, 38), (170
 
 def _pick(rng: np.random.Generator, colours: Sequence[Colour]) -> Array:
     """One of the colours, a little off, in 0..1, of shape (3, 1, 1)."""
-    colour = np.asarray(colours[rng.integers(len(colours))], dtype=np.float32) / np.float32(255.0)
-    return np.clip(colour * rng.uniform(0.85, 1.15, 3).astype(np.float32), 0.0, 1.0).reshape(3, 1, 1)
+    colour = np.asarray(colours[int(rng.integers(len(colours)))], dtype=np.float32) / np.float32(255.0)
+    painted: Array = np.clip(colour * rng.uniform(0.85, 1.15, 3).astype(np.float32), 0.0, 1.0).reshape(3, 1, 1)
+    return painted
 
 
 def _axis(size: int) -> Array:
@@ -41,7 +42,8 @@ def _planks(rng: np.random.Generator, size: int) -> Array:
     tone = rng.uniform(0.8, 1.15, count).astype(np.float32)[board][None, :]
     grain = smooth_noise(rng, (size, size), (4, 70), 2) * np.float32(0.10)
     seam = np.where(np.abs(place - board - 0.5) > 0.5 - gap / 2, 0.22, 1.0).astype(np.float32)[None, :]
-    return _pick(rng, WOODS) * ((tone + grain) * seam)
+    painted: Array = _pick(rng, WOODS) * ((tone + grain) * seam)
+    return painted
 
 
 def _cloth(rng: np.random.Generator, size: int) -> Array:
@@ -52,7 +54,8 @@ def _cloth(rng: np.random.Generator, size: int) -> Array:
     if rng.random() < 0.3:
         stripe = np.sin(place * rng.uniform(15, 60)) > rng.uniform(0, 0.8)
         cloth = np.where(stripe, cloth * 0.4 + _pick(rng, DYES) * 0.6, cloth)
-    return cloth
+    painted: Array = cloth
+    return painted
 
 
 def _steel(rng: np.random.Generator, size: int) -> Array:
@@ -65,7 +68,8 @@ def _cardboard(rng: np.random.Generator, size: int) -> Array:
     ridges = 0.035 * np.sin(place * rng.uniform(150, 320))[None, :]
     crease = 0.25 * np.exp(-np.square((place - np.float32(rng.uniform(0.1, 0.9))) * 90))[:, None]
     stains = 0.08 * smooth_noise(rng, (size, size), (5, 5), 3)
-    return _pick(rng, ((184, 146, 104), (160, 122, 84), (204, 172, 130))) * (0.95 + ridges + stains - crease)
+    painted: Array = _pick(rng, ((184, 146, 104), (160, 122, 84), (204, 172, 130))) * (0.95 + ridges + stains - crease)
+    return painted
 
 
 def _soil(rng: np.random.Generator, size: int) -> Array:
@@ -94,7 +98,8 @@ def _newspaper(rng: np.random.Generator, size: int) -> Array:
         top, left = int(rng.integers(rows)), int(rng.integers(words // 2))
         ink[top : top + rows // 2, left : left + words // 3] = rng.uniform(0.3, 0.8)
     page = np.asarray(Image.fromarray(ink).resize((size, size), Image.Resampling.BILINEAR))
-    return _pick(rng, ((222, 218, 206), (205, 200, 190))) * (page)
+    painted: Array = _pick(rng, ((222, 218, 206), (205, 200, 190))) * (page)
+    return painted
 
 
 def _packed_shelf(rng: np.random.Generator, size: int) -> Array:
@@ -112,14 +117,16 @@ def _belt(rng: np.random.Generator, size: int) -> Array:
     place = _axis(size) * rng.uniform(9, 18)
     rib = 0.85 + 0.25 * np.clip(np.sin(place * 6.28) * 3, -1, 0.6)[:, None]
     scuffs = 0.06 * smooth_noise(rng, (size, size), (30, 3), 2)
-    return _pick(rng, ((30, 120, 200), (20, 160, 190))) * (rib + scuffs)
+    painted: Array = _pick(rng, ((30, 120, 200), (20, 160, 190))) * (rib + scuffs)
+    return painted
 
 
 def _gingham(rng: np.random.Generator, size: int) -> Array:
     stripe = np.sin(_axis(size) * rng.uniform(50, 110)) > 0
     depth = (stripe[:, None].astype(np.float32) + stripe[None, :].astype(np.float32)) * np.float32(0.5)
     dye = _pick(rng, ((30, 150, 160), (200, 60, 140), (90, 60, 190)))
-    return 0.94 - depth * (0.94 - dye)
+    painted: Array = 0.94 - depth * (0.94 - dye)
+    return painted
 
 
 def _tiles(rng: np.random.Generator, size: int) -> Array:
@@ -157,7 +164,7 @@ def photographed_ground(
     the ground in the picture (radians).
     """
     flat = max(16, round(size * 1.15))
-    texture = np.clip(family[rng.integers(len(family))](rng, flat), 0.0, 1.0)
+    texture = np.clip(family[int(rng.integers(len(family)))](rng, flat), 0.0, 1.0)
     picture = Image.fromarray((texture * np.float32(255)).astype(np.uint8).transpose(1, 2, 0).copy())
     # The near edge shows less ground than the far one; 0.5 keeps a turned square inside the texture.
     far, near, zoom = 0.5, 0.5 * (1.0 - 0.45 * lean), float(rng.uniform(0.7, 1.0))

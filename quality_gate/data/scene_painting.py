@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-Array = NDArray[np.float32]
+Array = NDArray[np.floating[Any]]
 Colour = tuple[int, int, int]
 Window = tuple[slice, slice, slice]
 
@@ -71,12 +72,14 @@ class Surface:
 
 def linear(colour: Colour) -> Array:
     """Turn a display colour (0..255) into linear light; gamma 2 is close enough and cheap."""
-    return np.square(np.asarray(colour, dtype=np.float32) / np.float32(255.0)).reshape(3, 1, 1)
+    painted: Array = np.square(np.asarray(colour, dtype=np.float32) / np.float32(255.0)).reshape(3, 1, 1)
+    return painted
 
 
 def photo_to_canvas(photo: Image.Image) -> Array:
     """Linear light of an RGB picture."""
-    return np.square(np.asarray(photo).transpose(2, 0, 1).astype(np.float32, order="C") / np.float32(255.0))
+    painted: Array = np.square(np.asarray(photo).transpose(2, 0, 1).astype(np.float32, order="C") / np.float32(255.0))
+    return painted
 
 
 def display_photo(shown: Array) -> Image.Image:
@@ -194,7 +197,7 @@ def cast_shadow(canvas: Array, form: Form, light: Light, strength: float) -> Non
     window = window_around(canvas.shape, form.x - lx * throw * 0.5, form.y - ly * throw * 0.5, reach)
     if window is None:
         return
-    kept: Array | float = np.float32(1.0)
+    kept: Array = np.ones(1, dtype=np.float32)
     for shift, softness, dark in ((0.12, 0.28, 0.75), (1.0, 0.55, 0.55)):
         x, y = form.x - lx * throw * shift, form.y - ly * throw * shift + 0.06 * form.radius
         u, v, _, _ = _offsets(window, Form(x, y, form.radius, form.aspect, form.turn, form.tilt))

@@ -118,7 +118,7 @@ class _ShardWriter:
 
         self.written = 0
         self._schema = pa.schema([("image_id", pa.string()), ("bytes", pa.binary())])
-        # Photos are compressed already; a dictionary or statistics of them would only store them twice.
+        # Photos are compressed already and all differ: a dictionary or statistics would find nothing in them.
         self._writer = pq.ParquetWriter(
             path, self._schema, compression="none", use_dictionary=False, write_statistics=False
         )

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
+from math import isnan
 from typing import Any, Literal
 
 from quality_gate.evaluation.bootstrap import Interval
 from quality_gate.evaluation.scores import Evaluation
+from quality_gate.evaluation.wording import USUAL_PLACES, number, places_to_tell_apart
 from quality_gate.settings import GateSettings
 from quality_gate.step_value import StepValue
 
@@ -19,12 +21,12 @@ class RuleResult:
 
     Attributes:
         rule: what is demanded.
-        measured: what was found; None where the rule does not apply.
+        measured: what was found; None where the rule does not apply or nothing could be computed.
         interval: 95% interval of what was found, where there is one.
         direction: which side of the limit is good.
         limit: the limit, as set.
         passed: None where the rule does not apply.
-        note: why it does not apply, or what to do.
+        note: why it does not apply, why nothing could be computed, or what to do.
     """
 
     rule: str
@@ -36,14 +38,22 @@ class RuleResult:
     note: str = ""
 
     @property
+    def places(self) -> int:
+        """Decimals to write the row's figures with, so that none looks like the limit that is not."""
+        return USUAL_PLACES if self.measured is None else places_to_tell_apart(self.measured, self.limit)
+
+    @property
+    def demanded(self) -> str:
+        """The limit in words."""
+        return f"{self.direction} {number(self.limit, self.places)}"
+
+    @property
     def shortfall(self) -> str:
         """The failure in words: what was measured, against which limit, and by how much it misses."""
         if self.measured is None:
             return f"{self.rule}: {self.note}"
-        return (
-            f"{self.rule} is {_figure(self.measured)}, {self.direction} {_figure(self.limit)} is demanded "
-            f"(missed by {_figure(abs(self.measured - self.limit))})"
-        )
+        measured, missed = number(self.measured, self.places), number(abs(self.measured - self.limit))
+        return f"{self.rule} is {measured}, but {self.demanded} is demanded (missed by {missed})"
 
     def to_json(self) -> dict[str, Any]:
         """The row as plain JSON values."""
@@ -118,7 +128,7 @@ def _baseline_rules(evaluation: Evaluation, settings: GateSettings) -> list[Rule
     return [
         _limit(
             f"macro F1 above the {name} baseline",
-            evaluation.candidate.metrics.macro_f1 - scores.metrics.macro_f1,
+            _exact(evaluation.candidate.metrics.macro_f1 - scores.metrics.macro_f1),
             "at least",
             settings.min_margin_over_baselines,
         )
@@ -127,7 +137,7 @@ def _baseline_rules(evaluation: Evaluation, settings: GateSettings) -> list[Rule
 
 
 def _champion_rule(evaluation: Evaluation, settings: GateSettings) -> RuleResult:
-    rule, limit = "macro F1 against the champion, lower bound", -settings.non_inferiority_margin
+    rule, limit = "macro F1 against the champion, lower bound", 0 - settings.non_inferiority_margin
     champion = evaluation.champion
     if champion is None:
         return RuleResult(rule, None, None, "at least", limit, None, "does not apply: there is no champion yet")
@@ -142,19 +152,20 @@ def _champion_rule(evaluation: Evaluation, settings: GateSettings) -> RuleResult
         hint = "set gate.replace_champion_with_other_classes: true to replace it"
         return RuleResult(rule, None, None, "at least", limit, False, f"{note}; {hint}")
     difference = champion.difference
-    note = f"difference {difference.estimate:+.3f} to champion {champion.version} on the same photos"
-    return RuleResult(
-        rule, difference.lower_bound, difference.interval, "at least", limit, difference.lower_bound >= limit, note
-    )
+    note = f"difference {number(difference.estimate, sign=True)} to champion {champion.version} on the same photos"
+    row = _limit(rule, _exact(difference.lower_bound), "at least", limit, difference.interval)
+    return row if row.measured is None else replace(row, note=note)
 
 
 def _limit(
     rule: str, measured: float, direction: Direction, limit: float, interval: Interval | None = None
 ) -> RuleResult:
-    # NaN compares false both ways, so a figure that could not be computed fails.
+    if isnan(measured):
+        return RuleResult(rule, None, interval, direction, limit, False, "it could not be computed")
     passed = measured >= limit if direction == "at least" else measured <= limit
     return RuleResult(rule, measured, interval, direction, limit, passed)
 
 
-def _figure(value: float) -> str:
-    return f"{value:.3f}" if abs(value) >= 0.001 or value == 0 else f"{value:.1e}"
+def _exact(difference: float) -> float:
+    # 0.85 − 0.80 is a little below 0.05 in binary: a difference at its limit would fail.
+    return round(difference, 12)

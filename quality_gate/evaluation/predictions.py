@@ -42,9 +42,7 @@ class Predictions(StepValue):
         return cls(np.load(folder / PREDICTIONS_FILE, allow_pickle=False))
 
 
-def predict_logits(
-    classifier: OnnxClassifier, photos: PhotoSet, reporter: Reporter, task: str
-) -> NDArray[np.float32]:
+def predict_logits(classifier: OnnxClassifier, photos: PhotoSet, reporter: Reporter, task: str) -> NDArray[np.float32]:
     """Let an exported model answer photos, each in one thread as when it is served.
 
     Args:

@@ -32,7 +32,8 @@ def export_onnx(network: nn.Module, size: int, folder: Path) -> Path:
     path = folder / ONNX_FILE
     # Two photos: a batch of one would be taken for a constant.
     example = torch.zeros(2, 3, size, size)
-    with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()), _quiet("torch.onnx", "onnxscript", "onnx_ir"):
+    loggers = ("torch.onnx", "onnxscript", "onnx_ir")
+    with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()), _quiet(*loggers):
         # The exporter warns of its own internals, which a user can do nothing about.
         warnings.simplefilter("ignore")
         program = torch.onnx.export(

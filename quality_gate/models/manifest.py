@@ -6,7 +6,7 @@ network, exported: photo tensor in, logits out). Nothing in it is pickled.
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -94,13 +94,18 @@ class ModelManifest:
         """
         path = folder / MANIFEST_FILE
         try:
-            values: dict[str, Any] = json.loads(path.read_text())
+            values: Any = json.loads(path.read_text())
         except (OSError, ValueError) as error:
             raise UnknownModelFormat(f"{path}: no readable model manifest ({error})") from None
+        if not isinstance(values, dict):
+            raise UnknownModelFormat(f"{path}: not a model manifest; expected a JSON object")
         if values.get("format_version") != FORMAT_VERSION:
             raise UnknownModelFormat(
                 f"{path}: format version {values.get('format_version')}; this version reads {FORMAT_VERSION}"
             )
+        missing = sorted({field.name for field in fields(cls)} - set(values))
+        if missing:
+            raise UnknownModelFormat(f"{path}: not a model manifest; it lacks {', '.join(missing)}")
         try:
             routing = values["routing"]
             return cls(

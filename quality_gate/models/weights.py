@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pickle
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -38,7 +37,6 @@ def read_state(path: Path) -> Mapping[str, Tensor]:
         UserError: the file is missing or holds no tensors by name.
     """
     import torch
-    from safetensors import SafetensorError
     from safetensors.torch import load_file
 
     if not path.is_file():
@@ -47,9 +45,12 @@ def read_state(path: Path) -> Mapping[str, Tensor]:
         if path.suffix == ".safetensors":
             return load_file(path)
         state = torch.load(path, map_location="cpu", weights_only=True)
-    except (SafetensorError, pickle.UnpicklingError, RuntimeError, EOFError, ValueError) as error:
-        reason = str(error).split("\n")[0]
-        raise UserError(f"transfer.weights_file: {path} holds no readable weights ({reason}).") from None
+    except Exception as error:
+        # Not torch's own words: they advise to execute what the file holds.
+        raise UserError(
+            f"transfer.weights_file: {path} cannot be read as weights ({type(error).__name__}); expected a "
+            ".safetensors file, or a .pth file of tensors alone."
+        ) from None
     if not isinstance(state, Mapping) or not all(isinstance(value, torch.Tensor) for value in state.values()):
         raise UserError(f"transfer.weights_file: {path} holds no weights by name; expected a state dict.")
     return state

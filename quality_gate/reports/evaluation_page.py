@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 from quality_gate.evaluation.gate import GateResult
 from quality_gate.evaluation.metrics import confusion_matrix, reliability_curve
 from quality_gate.evaluation.scores import Evaluation, Scores
+from quality_gate.evaluation.wording import interval_text, number
 from quality_gate.models.manifest import RoutingCertificate
 from quality_gate.reports import figures
-from quality_gate.reports.gate_rows import failures, gate_rows, interval_text, number
+from quality_gate.reports.gate_rows import failures, gate_rows
 from quality_gate.reports.rendering import photo, picture, render
 from quality_gate.training.history import Epoch, TrainingHistory
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from quality_gate.evaluation.gate import GateResult, RuleResult
+from quality_gate.evaluation.wording import interval_text, number
 
 if TYPE_CHECKING:
     from quality_gate.home import Home
@@ -47,15 +48,16 @@ def status_json(name: str, ledger: Ledger) -> dict[str, Any]:
 
 def status_text(name: str, ledger: Ledger, home: Home) -> str:
     """Champion, gate table, history and what to do next, for a terminal."""
-    champion, judged = ledger.champion(), ledger.last_gate()
+    champions, judged, entries = ledger.champions(), ledger.last_gate(), ledger.entries()
     parts = []
     if judged:
         verdict = "passed" if judged.event == "promoted" else "STOPPED the candidate"
         parts.append(f"The gate {verdict} in run {judged.run}\n\n{gate_table(GateResult.from_json(judged.gate))}")
         parts.append(f"Report: {judged.report}")
-    parts.append(_champion_text(name, champion) if champion else f"{name} has no champion yet.")
-    parts.append(_history_text(ledger.entries()))
-    parts.append(_next_steps(name, home, served=champion is not None))
+    parts.append(_champion_text(name, champions[-1]) if champions else f"{name} has no champion yet.")
+    if entries:
+        parts.append(_history_text(entries))
+    parts.append(_next_steps(name, home, champions=len(champions)))
     return "\n\n".join(parts)
 
 
@@ -69,14 +71,10 @@ def gate_table(result: GateResult) -> str:
 
 
 def _row(rule: RuleResult) -> tuple[str, str, str, str, str]:
-    interval = f"{rule.interval.low:.3f} to {rule.interval.high:.3f}" if rule.interval else ""
+    measured = "" if rule.measured is None else number(rule.measured, rule.places)
+    interval = interval_text(rule.interval, rule.places) if rule.interval else ""
     passed = "does not apply" if rule.passed is None else "yes" if rule.passed else "NO"
-    measured = "" if rule.measured is None else _figure(rule.measured)
-    return rule.rule, measured, interval, f"{rule.direction} {_figure(rule.limit)}", passed
-
-
-def _figure(value: float) -> str:
-    return f"{value:.3f}" if value == 0 or 0.001 <= abs(value) < 100 else f"{value:.3g}"
+    return rule.rule, measured, interval, rule.demanded, passed
 
 
 def _champion_json(entry: LedgerEntry) -> dict[str, Any]:
@@ -95,37 +93,41 @@ def _champion_json(entry: LedgerEntry) -> dict[str, Any]:
 
 
 def _champion_text(name: str, entry: LedgerEntry) -> str:
-    metrics = ", ".join(f"{metric} {entry.metrics[metric]:.3f}" for metric in SHOWN_METRICS)
+    metrics = ", ".join(f"{metric} {number(entry.metrics[metric])}" for metric in SHOWN_METRICS)
+    classes = ", ".join(entry.classes)
+    return f"Champion: {name}:{entry.version} ({entry.model}) tells {classes} apart\n  {metrics}\n  {_promise(entry)}"
+
+
+def _promise(entry: LedgerEntry) -> str:
     routing = entry.routing
     if routing["threshold"] is None:
-        promise = f"every answer goes to review: at most {routing['alpha']:.1%} wrong could not be certified"
-    else:
-        promise = (
-            f"answers from confidence {routing['threshold']:.3f} are accepted, {routing['coverage']:.0%} of the photos; "
-            f"of these at most {routing['alpha']:.1%} are wrong, with confidence {1 - routing['delta']:.0%}"
-        )
-    return f"Champion: {name}:{entry.version} ({entry.model}) tells {', '.join(entry.classes)} apart\n  {metrics}\n  {promise}"
+        return f"every answer goes to review: at most {routing['alpha']:.1%} wrong could not be certified"
+    return (
+        f"answers from confidence {number(routing['threshold'])} are accepted, {routing['coverage']:.0%} of the "
+        f"photos; of these at most {routing['alpha']:.1%} are wrong, with confidence {1 - routing['delta']:.0%}"
+    )
 
 
 def _history_text(entries: list[LedgerEntry]) -> str:
     lines = [
-        f"  {entry.time}  {entry.event:<11}  version {entry.version or '-':<4}  macro F1 {entry.metrics['macro_f1']:.3f}"
-        f"  {entry.run}"
+        f"  {entry.time}  {entry.event:<11}  version {entry.version or '-':<4}  "
+        f"macro F1 {number(entry.metrics['macro_f1'])}  {entry.run}"
         for entry in entries[-HISTORY_LINES:]
     ]
     return "\n".join(["History:", *lines])
 
 
-def _next_steps(name: str, home: Home, *, served: bool) -> str:
+def _next_steps(name: str, home: Home, *, champions: int) -> str:
     lines = [
         "Next:",
         "  runs, steps and pages   zenml login --local",
         f"  curves and models       mlflow ui --backend-store-uri {home.mlflow_tracking_uri}",
     ]
-    if served:
+    if champions:
         lines += [
             f"  serve the champion      bentoml serve {name}:latest",
             "  ask it                  curl -F image=@photo.jpg http://127.0.0.1:3000/predict",
-            f"  back to the former one  quality-gate rollback --name {name}",
         ]
+    if champions > 1:
+        lines.append(f"  back to the former one  quality-gate rollback --name {name}")
     return "\n".join(lines)

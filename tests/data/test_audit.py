@@ -153,11 +153,17 @@ def test_only_unreadable_files_are_an_error_that_names_the_first(write_photos):
         audit(discover(root))
 
 
-def test_an_interruption_stops_the_threads_and_puts_the_warning_filters_back(write_photos, monkeypatch):
+def test_warning_filters_that_threads_leave_changed_are_put_back(write_photos, monkeypatch):
+    monkeypatch.setattr(audit_module, "decode", lambda data: (warnings.simplefilter("ignore"), decode(data))[1])
+    before = list(warnings.filters)
+    audit(discover(write_photos("a/1.png", "b/1.png")))
+    assert warnings.filters == before
+
+
+def test_an_interruption_leaves_the_photos_that_are_still_queued(write_photos, monkeypatch):
     source = discover(write_photos(*(f"{label}/{number}.png" for label in "ab" for number in range(300))))
     decoded = []
     monkeypatch.setattr(audit_module, "decode", lambda data: (decoded.append(data), decode(data))[1])
-    before = list(warnings.filters)
 
     def interrupt(done, total):
         raise KeyboardInterrupt
@@ -165,4 +171,3 @@ def test_an_interruption_stops_the_threads_and_puts_the_warning_filters_back(wri
     with pytest.raises(KeyboardInterrupt):
         audit(source, workers=2, on_progress=interrupt)
     assert len(decoded) < 600
-    assert warnings.filters == before

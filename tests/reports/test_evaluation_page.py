@@ -128,7 +128,7 @@ def test_a_passed_candidate_is_said_to_have_passed_by_the_rules_that_apply(passe
 def test_a_stopped_candidate_names_the_rule_and_by_how_much():
     text = Parsed(page(rules=(PASSED, FAILED, NOT_APPLICABLE))).text
     assert "Stopped by 1 of 2 rules" in text
-    assert "Brier score is 0.300; at most 0.200 is demanded, missed by 0.100." in text
+    assert "Brier score is 0.300, but at most 0.200 is demanded (missed by 0.100)." in text
     assert "Nothing goes into production." in text
 
 
