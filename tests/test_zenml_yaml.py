@@ -58,7 +58,7 @@ def test_the_file_alone_makes_the_default_settings(parameters):
     assert TrainingSettings.model_validate(parameters) == TrainingSettings()
 
 
-@pytest.mark.parametrize(("key", "above"), commented_keys())
+@pytest.mark.parametrize(("key", "above"), [*commented_keys()])
 def test_every_key_stands_below_a_comment_that_explains_it(key, above):
     assert above.startswith("# "), f"{key} has no comment"
     assert len(above) > 20

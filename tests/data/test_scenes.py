@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageChops
 
 from quality_gate.data import scenes
-from quality_gate.data.scene_grounds import NEW_GROUNDS, USUAL_GROUNDS
+from quality_gate.data.scenes.grounds import NEW_GROUNDS, USUAL_GROUNDS
 from quality_gate.data.scenes import (
     LABELS,
     SHIFTS,

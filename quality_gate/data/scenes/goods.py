@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from quality_gate.data.scene_painting import (
+from quality_gate.data.scenes.painting import (
     Array,
     Colour,
     Form,

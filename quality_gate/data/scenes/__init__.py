@@ -24,7 +24,7 @@ from types import MappingProxyType
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from quality_gate.data.scene_composition import arrange, develop, lamp_light, lit_ground
+from quality_gate.data.scenes.composition import arrange, develop, lamp_light, lit_ground
 from quality_gate.errors import UserError
 
 LABELS: tuple[str, ...] = ("noise", "onion", "potato", "tomato")

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from PIL import Image
 
-from quality_gate.data.scene_painting import Array, Colour, photo_to_canvas, smooth_noise
+from quality_gate.data.scenes.painting import Array, Colour, photo_to_canvas, smooth_noise
 
 Ground = Callable[[np.random.Generator, int], Array]
 

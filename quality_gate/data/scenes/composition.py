@@ -10,10 +10,10 @@ from types import MappingProxyType
 import numpy as np
 from PIL import Image, ImageFilter
 
-from quality_gate.data.scene_clutter import COVERING, LYING, crate_rim
-from quality_gate.data.scene_goods import ONION, OTHERS, POTATO, TOMATO, Variety, paint_item
-from quality_gate.data.scene_grounds import NEW_GROUNDS, USUAL_GROUNDS, photographed_ground
-from quality_gate.data.scene_painting import Array, Light, display_photo, photo_to_canvas, smooth_noise
+from quality_gate.data.scenes.clutter import COVERING, LYING, crate_rim
+from quality_gate.data.scenes.goods import ONION, OTHERS, POTATO, TOMATO, Variety, paint_item
+from quality_gate.data.scenes.grounds import NEW_GROUNDS, USUAL_GROUNDS, photographed_ground
+from quality_gate.data.scenes.painting import Array, Light, display_photo, photo_to_canvas, smooth_noise
 
 GOODS: Mapping[str, Variety] = MappingProxyType({"onion": ONION, "potato": POTATO, "tomato": TOMATO})
 

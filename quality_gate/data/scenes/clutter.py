@@ -7,8 +7,8 @@ from collections.abc import Callable
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from quality_gate.data.scene_grounds import DYES, PLASTICS, WOODS
-from quality_gate.data.scene_painting import (
+from quality_gate.data.scenes.grounds import DYES, PLASTICS, WOODS
+from quality_gate.data.scenes.painting import (
     Array,
     Colour,
     Form,
