@@ -1,16 +1,21 @@
 """Pipelines whose settings are checked before anything runs, and whose users see sentences instead of stack traces."""
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import yaml
+from zenml.logger import ZenMLConsoleHandler
 from zenml.pipelines.pipeline_definition import Pipeline
 
 from quality_gate.errors import UserError
 
 DEFAULT_CONFIGURATION = Path(__file__).resolve().parent.parent / "zenml.yaml"
+
+# Lines that tell a user nothing: what failed is said again below, by the trace or by the sentence the run ends with.
+_UNHELPFUL = ("Failed to run step", "Models can be viewed in the dashboard using ZenML Pro")
 
 
 class ConfiguredPipeline(Pipeline):
@@ -42,13 +47,8 @@ class ConfiguredPipeline(Pipeline):
 
     def __call__(self, *args: Any, **parameters: Any) -> Any:
         """Run the pipeline; a user's mistake in a step ends as the step's own sentence."""
-        quiet = _HideUserErrors()
-        logger = logging.getLogger("zenml.orchestrators.local.local_orchestrator")
-        logger.addFilter(quiet)
-        try:
+        with _helpful_console():
             return super().__call__(*args, **parameters)
-        finally:
-            logger.removeFilter(quiet)
 
 
 def read_parameters(path: Path) -> Mapping[str, Any]:
@@ -72,10 +72,24 @@ def read_parameters(path: Path) -> Mapping[str, Any]:
     return parameters
 
 
-class _HideUserErrors(logging.Filter):
-    """Drops the traceback of a user's mistake; any other keeps its own."""
+@contextmanager
+def _helpful_console() -> Iterator[None]:
+    """Show of ZenML's log only what helps; what is kept with the run keeps every line."""
+    helpful = _HelpfulLines()
+    consoles = [handler for handler in logging.getLogger().handlers if isinstance(handler, ZenMLConsoleHandler)]
+    for console in consoles:
+        console.addFilter(helpful)
+    try:
+        yield
+    finally:
+        for console in consoles:
+            console.removeFilter(helpful)
+
+
+class _HelpfulLines(logging.Filter):
+    """Drops unhelpful lines, and the traceback of a user's mistake; any other error keeps its own."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         if record.exc_info and isinstance(record.exc_info[1], UserError):
             record.exc_info = None
-        return True
+        return not str(record.msg).startswith(_UNHELPFUL)

@@ -9,6 +9,7 @@ from zenml.enums import ExecutionMode
 from pipelines.configured import DEFAULT_CONFIGURATION, ConfiguredPipeline
 from quality_gate.settings import TrainingSettings, parse_training_settings
 from steps.calibrate import calibrate
+from steps.context import close_failed_run
 from steps.evaluate import evaluate
 from steps.gate import gate
 from steps.ingest import ingest
@@ -103,4 +104,5 @@ training = ConfiguredPipeline(
     # A step's key knows neither the photos behind a path nor the library behind the step: a cached result could lie.
     enable_cache=False,
     execution_mode=ExecutionMode.FAIL_FAST,
+    on_failure=close_failed_run,
 ).with_options(config_path=str(DEFAULT_CONFIGURATION))

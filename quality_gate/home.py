@@ -1,6 +1,7 @@
 """Where all state lives: one folder, found again from any directory."""
 
 import os
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -92,3 +93,6 @@ def use_home() -> None:
     """Point ZenML, MLflow and BentoML at the home, except where the environment already says otherwise."""
     for name, value in locate().environment().items():
         os.environ.setdefault(name, value)
+    if "NO_COLOR" in os.environ or sys.stderr is None or not sys.stderr.isatty():
+        # A file or a pipe would show colours as escape codes.
+        os.environ.setdefault("ZENML_LOGGING_COLORS_DISABLED", "true")

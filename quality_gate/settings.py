@@ -240,7 +240,7 @@ def describe(error: ValidationError) -> str:
 
 
 def _describe_one(problem: Any) -> str:
-    field = ".".join(str(part) for part in problem["loc"]) or "settings"
+    field = ".".join(str(part) if str(part).isprintable() else repr(part) for part in problem["loc"]) or "settings"
     if problem["type"] == "extra_forbidden":
         return f"{field} is no setting; check its spelling against zenml.yaml"
     if problem["type"] in ("model_type", "dict_type"):

@@ -58,10 +58,6 @@ class ExperimentRun:
         self._client.log_artifacts(self.run_id, str(folder), name)
         return f"{self._client.get_run(self.run_id).info.artifact_uri}/{name}"
 
-    def log_text(self, text: str, name: str) -> None:
-        """Keep a text file with the run."""
-        self._client.log_text(self.run_id, text, name)
-
     def log_figure(self, figure: Any, name: str) -> None:
         """Keep a matplotlib figure with the run, as the picture file ``name``."""
         self._client.log_figure(self.run_id, figure, name)

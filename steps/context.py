@@ -33,6 +33,12 @@ def experiment_run(name: str) -> ExperimentRun:
     return open_run(uri, local_artifacts(locate(), uri), name, run_name())
 
 
+def close_failed_run() -> None:
+    """Mark the MLflow run as failed; ZenML calls it when a step has failed."""
+    parameters = get_step_context().pipeline_run.config.parameters or {}
+    experiment_run(parameters["name"]).finish(succeeded=False)
+
+
 def registry(name: str) -> Registry:
     """The models of the gate called ``name``."""
     return Registry(name, Ledger(locate().registry(name)), tracking_uri())

@@ -26,20 +26,27 @@ def evaluate(
     """Compute every metric with its interval, compare with the champion on the same photos, time the exported model."""
     from quality_gate.data.photo_set import photo_sets
     from quality_gate.evaluation.candidate import measure
+    from quality_gate.evaluation.metrics import confusion_matrix
     from quality_gate.progress import ConsoleReporter
+    from quality_gate.reports.figures import confusion_figure
 
     name = model.manifest.name
+    test = photo_sets(snapshot, split.table).test
     with registry(name).champion_folder() as champion:
         measured = measure(
             model,
             {"histogram": histogram.probabilities, "scratch": scratch.probabilities},
             champion,
-            photo_sets(snapshot, split.table).test,
+            test,
             data_digest=snapshot.digest,
             resamples=settings.bootstrap_resamples,
             seed=seed,
             reporter=ConsoleReporter(),
         )
     metrics = measured.evaluation.candidate.metrics.scalars()
-    experiment_run(name).log_metrics({f"test_{metric}": value for metric, value in metrics.items()})
+    run = experiment_run(name)
+    run.log_metrics({f"test_{metric}": value for metric, value in metrics.items()})
+    answers = measured.probabilities["candidate"].argmax(axis=1)
+    counts = confusion_matrix(test.labels, answers, len(test.classes))
+    run.log_figure(confusion_figure(counts, test.classes), "confusion.png")
     return measured

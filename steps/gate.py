@@ -49,6 +49,5 @@ def gate(
     if not result.passed:
         refused = ledger_entry("refused", run_name(), model.manifest, measured.evaluation, result, report)
         registry(name).ledger.append(refused)
-        tracker.finish(succeeded=False)
         raise UserError(f"gate: {result.sentence()}. The champion stays; the report is {report}.")
     return result

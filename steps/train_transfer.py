@@ -25,6 +25,7 @@ def train_transfer(
     from quality_gate.home import locate
     from quality_gate.processors import available_processors
     from quality_gate.progress import ConsoleReporter
+    from quality_gate.reports.figures import training_figure
     from quality_gate.training.threads import pin_threads
     from quality_gate.training.transfer import save_candidate, train_transfer
 
@@ -43,5 +44,6 @@ def train_transfer(
     )
     for epoch in result.history.epochs:
         run.log_metrics(epoch.figures(), step=epoch.epoch)
+    run.log_figure(training_figure(result.history.epochs), "training.png")
     digests = {"data": snapshot.digest, "split": split.digest, "settings": settings.digest}
     return save_candidate(result, settings, photos.train.classes, digests, temporary_folder()), result.history

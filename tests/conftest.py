@@ -1,7 +1,13 @@
 """Fixtures shared by tests of several packages."""
 
+import os
+import shutil
+import subprocess
+import sys
+import sysconfig
+import venv
 from collections.abc import Callable
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -56,7 +62,7 @@ def _make_scores(recalls: dict[str, float] | None = None, **figures: float) -> S
         "accuracy": 0.9, "macro_precision": 0.9, "macro_recall": 0.9, "macro_f1": 0.9, "brier": 0.15,
         "brier_top1": 0.08, "ece": 0.03, "log_loss": 0.3, "roc_auc_ovr": 0.98, "pr_auc_ovr": 0.95,
     }  # fmt: skip
-    found = {name: 0.9 for name in TINY_CLASSES} | (recalls or {})
+    found = dict.fromkeys(TINY_CLASSES, 0.9) | (recalls or {})
     per_class = {name: ClassMetrics(0.9, recall, 0.9, 20) for name, recall in found.items()}
     names = [*SCALAR_METRICS, *(f"recall:{name}" for name in found)]
     return Scores(Metrics(**good | figures, per_class=per_class), {name: Interval(0.123, 0.987) for name in names})
@@ -138,3 +144,82 @@ def _write_onnx(path: Path, seed: int) -> None:
         [numpy_helper.from_array(weights, "weights")],
     )
     onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9), path)
+
+
+@dataclass(frozen=True)
+class Checkout:
+    """A copy of the project with a virtual environment and state of its own, set up as ``make`` does it.
+
+    Attributes:
+        root: its top folder.
+        work: a folder below it, from which everything is called.
+        environment: of every process that runs there.
+    """
+
+    root: Path
+    work: Path
+    environment: dict[str, str]
+
+    def start(self, *command: str, log: Path) -> subprocess.Popen[bytes]:
+        """Start a console script, such as ``zenml``; what it says goes into ``log``."""
+        with log.open("wb") as file:
+            return subprocess.Popen(
+                [self.root / ".venv" / "bin" / command[0], *command[1:]],
+                cwd=self.work,
+                env=self.environment,
+                stdin=subprocess.DEVNULL,
+                stdout=file,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+
+    def run(self, *command: str) -> tuple[int, str]:
+        """Run a console script to its end: exit code, and all it said."""
+        log = self.work / "console.log"
+        code = self.start(*command, log=log).wait(timeout=300)
+        return code, log.read_text()
+
+
+@pytest.fixture(scope="session")
+def checkout(tmp_path_factory: pytest.TempPathFactory) -> Checkout:
+    """A fresh checkout; the developer's own environment, photos, models and runs are never touched."""
+    source, root = Path(__file__).resolve().parent.parent, tmp_path_factory.mktemp("checkout")
+    for name in ("quality_gate", "steps", "pipelines", "bentos", "expectations", "infra"):
+        shutil.copytree(source / name, root / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("zenml.yaml", "pyproject.toml", "constraints.txt"):
+        shutil.copyfile(source / name, root / name)
+    _make_environment(root)
+    made = Checkout(root, root / "work", _environment(root))
+    for folder in (made.work, root / "temporary"):
+        folder.mkdir()
+    code, said = made.run("python", str(root / "infra" / "stacks" / "local.py"))
+    assert code == 0, said
+    return made
+
+
+def _make_environment(root: Path) -> None:
+    """A virtual environment that finds the copy, and else what is installed for these tests."""
+    venv.create(root / ".venv", symlinks=True)
+    variables = {"base": str(root / ".venv"), "platbase": str(root / ".venv")}
+    packages, installed = Path(sysconfig.get_path("purelib", vars=variables)), Path(sysconfig.get_path("purelib"))
+    (packages / "checkout.pth").write_text(f"{root}\n{root / 'pipelines' / 'commands'}\n{installed}\n")
+    for shim in installed.glob("distutils-precedence.pth"):
+        shutil.copyfile(shim, packages / shim.name)
+    programs = root / ".venv" / "bin"
+    for name in ("zenml", "bentoml", "quality-gate"):
+        script = Path(sys.executable).with_name(name).read_text()
+        (programs / name).write_text(f"#!{programs / 'python'}\n{script.partition(chr(10))[2]}")
+        (programs / name).chmod(0o755)
+
+
+def _environment(root: Path) -> dict[str, str]:
+    ours = ("QUALITY_GATE_", "ZENML_", "BENTOML_", "MLFLOW_", "PYTHON", "COVERAGE_")
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
+    return environment | {
+        "PATH": f"{root / '.venv' / 'bin'}{os.pathsep}{os.environ['PATH']}",
+        "TMPDIR": str(root / "temporary"),
+        "PYTHONUNBUFFERED": "1",
+        # Else every start would compile all libraries anew where the installed ones are not compiled.
+        "PYTHONPYCACHEPREFIX": str(root / "bytecode"),
+        "ZENML_AUTO_OPEN_DASHBOARD": "false",
+    }

@@ -31,7 +31,9 @@ def remember(packages: Path) -> None:
     Python runs the ``import`` lines of ``.pth`` files when it starts, so ``zenml``, ``mlflow`` and ``bentoml`` find
     their state from any directory and without a shell having set anything.
     """
-    (packages / STARTUP_FILE).write_text("import quality_gate.home; quality_gate.home.use_home()\n")
+    startup, line = packages / STARTUP_FILE, "import quality_gate.home; quality_gate.home.use_home()\n"
+    if not startup.exists() or startup.read_text() != line:
+        startup.write_text(line)
 
 
 def create_mlflow_database(home: Home) -> None:

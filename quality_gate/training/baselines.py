@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
+from quality_gate.data.batches import ordered_map
 from quality_gate.inference import softmax
 from quality_gate.preprocess import PreprocessingSpec, decode, resize
 from quality_gate.training.fit import Rows, Schedule, fit, predict_logits
@@ -32,8 +32,7 @@ def read_pixels(photos: Iterable[bytes], size: int, workers: int) -> NDArray[np.
         uint8, shape (photos, size, size, 3).
     """
     spec = PreprocessingSpec(size, "squash", (0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
-    with ThreadPoolExecutor(workers) as pool:
-        return np.stack(list(pool.map(lambda photo: np.asarray(resize(decode(photo), spec)), photos)))
+    return np.stack(list(ordered_map(lambda photo: np.asarray(resize(decode(photo), spec)), photos, workers=workers)))
 
 
 def colour_histograms(pixels: NDArray[np.uint8], bins: int) -> NDArray[np.float32]:

@@ -121,8 +121,7 @@ def fit(
         history.append(epoch)
         if epoch.best:
             best_state = copy.deepcopy(network.state_dict())
-        if number > 0:
-            plateau.step(epoch.macro_f1)
+        plateau.step(epoch.macro_f1)
         if on_epoch:
             on_epoch(epoch)
         if number - max(past.epoch for past in history if past.best) >= schedule.patience:

@@ -65,19 +65,19 @@ def built(write_tiny_model: Callable[..., Path], tmp_path_factory: pytest.TempPa
 
 
 @pytest.fixture(scope="session")
-def serve(built: BuiltStore, tmp_path_factory: pytest.TempPathFactory) -> Callable[[], "contextmanager[Server]"]:
-    """Starts a server of the newest Bento; whatever is left of it is killed when the context ends."""
+def serve(built: BuiltStore, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., "contextmanager[Server]"]:
+    """Starts a server of a store's newest Bento; whatever is left of it is killed when the context ends."""
 
     @contextmanager
-    def start() -> Iterator[Server]:
+    def start(home: Path = built.home, name: str = GATE) -> Iterator[Server]:
         folder = tmp_path_factory.mktemp("server")
         port = _free_port()
-        environment = {**os.environ, "BENTOML_HOME": str(built.home), "BENTOML_DO_NOT_TRACK": "true"}
+        environment = {**os.environ, "BENTOML_HOME": str(home), "BENTOML_DO_NOT_TRACK": "true"}
         environment.pop("BENTOML_HOST", None)
         log = folder / "log"
         with log.open("wb") as output:
             process = subprocess.Popen(
-                [sys.executable, "-m", "bentoml", "serve", f"{GATE}:latest", "--port", str(port)],
+                [sys.executable, "-m", "bentoml", "serve", f"{name}:latest", "--port", str(port)],
                 cwd=folder,
                 env=environment,
                 stdout=output,

@@ -1,0 +1,58 @@
+import logging
+
+import numpy as np
+import onnxruntime
+import pytest
+import torch
+
+from quality_gate.models.export import export_onnx
+from quality_gate.models.zoo import architecture, assemble
+
+SIZE = 64
+
+
+def build(name):
+    torch.manual_seed(0)
+    arch = architecture(name)
+    return assemble(arch.build(), arch, 3)
+
+
+@pytest.fixture(scope="module", params=["efficientnet_lite0", "resnet18"])
+def exported(request, tmp_path_factory):
+    network = build(request.param)
+    return network, export_onnx(network, SIZE, tmp_path_factory.mktemp(request.param))
+
+
+@pytest.mark.parametrize("batch", [1, 3])
+def test_the_exported_network_answers_as_the_trained_one(exported, batch):
+    network, path = exported
+    photos = np.random.default_rng(batch).normal(size=(batch, 3, SIZE, SIZE)).astype(np.float32)
+    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+
+    logits = session.run(["logits"], {"photos": photos})[0]
+
+    with torch.inference_mode():
+        np.testing.assert_allclose(logits, network(torch.from_numpy(photos)).numpy(), atol=1e-5)
+    assert logits.shape == (batch, 3)
+
+
+def test_the_file_stands_alone(exported):
+    _, path = exported
+
+    assert [file.name for file in path.parent.iterdir()] == ["model.onnx"]
+
+
+def test_the_same_network_is_the_same_file_and_exporting_is_quiet(tmp_path, capsys):
+    network = torch.nn.Sequential(
+        torch.nn.Conv2d(3, 4, 3), torch.nn.BatchNorm2d(4), torch.nn.AdaptiveAvgPool2d(1), torch.nn.Flatten()
+    )
+    levels = [logging.getLogger(name).level for name in ("torch.onnx", "onnxscript")]
+    files = []
+    for name in ("first", "second"):
+        (tmp_path / name).mkdir()
+        files.append(export_onnx(network.train(), SIZE, tmp_path / name).read_bytes())
+
+    assert files[0] == files[1]
+    assert not network.training
+    assert capsys.readouterr() == ("", "")
+    assert [logging.getLogger(name).level for name in ("torch.onnx", "onnxscript")] == levels

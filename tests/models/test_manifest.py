@@ -1,0 +1,139 @@
+import json
+from dataclasses import fields, replace
+from hashlib import sha256
+
+import pytest
+
+from quality_gate.models.manifest import (
+    FORMAT_VERSION,
+    ModelManifest,
+    RoutingCertificate,
+    UnknownModelFormat,
+    file_digest,
+)
+from quality_gate.preprocess import PreprocessingSpec
+
+SPEC = PreprocessingSpec(224, "letterbox", (0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+CERTIFICATE = RoutingCertificate(0.05, 0.1, 0.7, 0.9, 90, 1, 100, 0.0434)
+MANIFEST = ModelManifest(
+    name="visual_quality_gate",
+    architecture="resnet18",
+    classes=("Apfel – süß", "onion"),
+    preprocessing=SPEC,
+    temperature=1.25,
+    routing=CERTIFICATE,
+    digests={"data": "d" * 64},
+    version="7",
+)
+
+
+def edit(folder, change):
+    path = folder / "model.json"
+    values = json.loads(path.read_text())
+    change(values)
+    path.write_text(json.dumps(values))
+
+
+@pytest.mark.parametrize("manifest", [MANIFEST, replace(MANIFEST, routing=None, version=None, digests={})])
+def test_a_manifest_comes_back_as_it_was_saved(manifest, tmp_path):
+    manifest.save(tmp_path)
+
+    assert ModelManifest.load(tmp_path) == manifest
+
+
+def test_the_certificate_may_say_that_nothing_could_be_certified(tmp_path):
+    nothing = replace(CERTIFICATE, threshold=None, risk_upper_bound=None, coverage=0.0, accepted=0, wrong=0)
+    replace(MANIFEST, routing=nothing).save(tmp_path)
+
+    assert ModelManifest.load(tmp_path).routing == nothing
+    assert nothing.decide(1.0) == "review"
+
+
+@pytest.mark.parametrize(("confidence", "decision"), [(0.6999, "review"), (0.7, "accept"), (1.0, "accept")])
+def test_the_threshold_itself_is_accepted(confidence, decision):
+    assert CERTIFICATE.decide(confidence) == decision
+
+
+def test_equal_manifests_are_equal_files(tmp_path):
+    for name in ("first", "second"):
+        (tmp_path / name).mkdir()
+        MANIFEST.save(tmp_path / name)
+
+    assert (tmp_path / "first/model.json").read_bytes() == (tmp_path / "second/model.json").read_bytes()
+
+
+@pytest.mark.parametrize("version", [0, FORMAT_VERSION + 1, "1", None])
+def test_a_manifest_of_an_unknown_version_is_refused_by_file_and_version(version, tmp_path):
+    MANIFEST.save(tmp_path)
+    edit(tmp_path, lambda values: values.update(format_version=version))
+
+    with pytest.raises(UnknownModelFormat, match=rf"model\.json: format version {version}; this version reads 1"):
+        ModelManifest.load(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"{", b'{"format_version": 1,}', b"\xff\xfe\x00", b"[]", b"null", b"3", b'"model"']
+)
+def test_what_is_no_json_object_is_refused_by_the_name_of_the_file(content, tmp_path):
+    (tmp_path / "model.json").write_bytes(content)
+
+    with pytest.raises(UnknownModelFormat, match=r"model\.json: .*model manifest"):
+        ModelManifest.load(tmp_path)
+
+
+def test_a_folder_without_a_manifest_is_refused(tmp_path):
+    with pytest.raises(UnknownModelFormat, match=r"model\.json"):
+        ModelManifest.load(tmp_path)
+    with pytest.raises(UnknownModelFormat, match=r"model\.json"):
+        ModelManifest.load(tmp_path / "missing")
+
+
+@pytest.mark.parametrize("name", [field.name for field in fields(ModelManifest) if field.name != "format_version"])
+def test_a_missing_key_is_named_and_never_replaced_by_a_default(name, tmp_path):
+    MANIFEST.save(tmp_path)
+    edit(tmp_path, lambda values: values.pop(name))
+
+    with pytest.raises(UnknownModelFormat, match=rf"model\.json: not a model manifest; it lacks {name}"):
+        ModelManifest.load(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda values: values.update(colour="red"),
+        lambda values: values["preprocessing"].pop("size"),
+        lambda values: values["preprocessing"].update(resize="stretch"),
+        lambda values: values["preprocessing"].update(size="large"),
+        lambda values: values.update(preprocessing=None),
+        lambda values: values["routing"].pop("threshold"),
+        lambda values: values["routing"].update(colour="red"),
+        lambda values: values.update(classes=None),
+    ],
+    ids=[
+        "unknown key",
+        "no size",
+        "unknown resize",
+        "size in words",
+        "no spec",
+        "no threshold",
+        "unknown routing",
+        "no classes",
+    ],
+)
+def test_a_value_that_cannot_be_is_refused_by_the_name_of_the_file(change, tmp_path):
+    MANIFEST.save(tmp_path)
+    edit(tmp_path, change)
+
+    with pytest.raises(UnknownModelFormat, match=r"model\.json: not a model manifest \("):
+        ModelManifest.load(tmp_path)
+
+
+def test_a_version_is_given_to_a_copy():
+    assert MANIFEST.with_version("8") == replace(MANIFEST, version="8")
+    assert MANIFEST.version == "7"
+
+
+def test_the_digest_of_a_file_is_its_sha256(tmp_path):
+    (tmp_path / "file").write_bytes(b"photos" * 50_000)
+
+    assert file_digest(tmp_path / "file") == sha256(b"photos" * 50_000).hexdigest()

@@ -1,0 +1,194 @@
+import math
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from quality_gate.errors import UserError
+from quality_gate.settings import DEMO, DataSettings, ModelName, Settings, TrainingSettings, parse_training_settings
+
+
+def parse(values):
+    return parse_training_settings(values, origin="my.yaml")
+
+
+def sentence(values):
+    with pytest.raises(UserError) as caught:
+        parse(values)
+    assert "\n" not in caught.value.message
+    return caught.value.message
+
+
+def nested(dotted, value):
+    for key in reversed(dotted.split(".")):
+        value = {key: value}
+    return value
+
+
+def fields(model=TrainingSettings, prefix=""):
+    for key, field in model.model_fields.items():
+        if isinstance(field.annotation, type) and issubclass(field.annotation, Settings):
+            yield from fields(field.annotation, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}"
+
+
+def value_of(found, dotted):
+    for key in dotted.split("."):
+        found = getattr(found, key)
+    return found
+
+
+FIELDS = list(fields())
+SECTIONS = sorted({field.split(".")[0] for field in FIELDS if "." in field})
+AT_THE_LIMIT = [
+    ("seed", 0), ("seed", 2**32 - 1), ("data.workers", 0), ("validation.max_unreadable_share", 0),
+    ("validation.max_unreadable_share", 1), ("validation.min_photos_per_class", 5), ("split.near_duplicate_bits", 0),
+    ("split.near_duplicate_bits", 12), ("baselines.histogram_bins", 2), ("baselines.scratch_size", 32),
+    ("transfer.size", 32), ("transfer.size", 512), ("transfer.finetune_epochs", 0), ("transfer.augmented_views", 0),
+    ("transfer.learning_rate", 1), ("transfer.weight_decay", 0), ("transfer.batch_size", 2), ("transfer.patience", 1),
+    ("transfer.model", "resnet18"), ("transfer.weights_file", "w.pth"), ("evaluation.bootstrap_resamples", 100),
+    ("evaluation.worst_errors", 0), ("gate.min_macro_f1", 0), ("gate.min_macro_f1", 1), ("gate.max_brier", 2),
+    ("gate.min_margin_over_baselines", -1), ("gate.non_inferiority_margin", 0),
+    ("gate.replace_champion_with_other_classes", True),
+]  # fmt: skip
+BEYOND_THE_LIMIT = [
+    ("seed", -1), ("seed", 2**32), ("seed", 1.5), ("data.source", ""), ("data.workers", -1),
+    ("validation.suite", "../secret"), ("validation.max_unreadable_share", 1.01),
+    ("validation.min_photos_per_class", 4), ("split.validation_share", 0), ("split.calibration_share", 1),
+    ("split.test_share", "a fifth"), ("split.near_duplicate_bits", 13), ("baselines.histogram_bins", 1),
+    ("baselines.scratch_size", 31), ("baselines.scratch_epochs", 0), ("transfer.model", "resnet99"),
+    ("transfer.size", 31), ("transfer.resize", "zoom"), ("transfer.finetune_epochs", -1),
+    ("transfer.learning_rate", 0), ("transfer.batch_size", 1), ("transfer.patience", 0), ("transfer.threads", -1),
+    ("calibration.alpha", 0), ("calibration.alpha", 1), ("calibration.delta", 1.5),
+    ("evaluation.bootstrap_resamples", 99), ("evaluation.worst_errors", 201), ("gate.min_macro_f1", 80),
+    ("gate.min_macro_f1", math.nan), ("gate.max_brier", 2.1), ("gate.max_model_mb", 0),
+    ("gate.max_latency_ms", math.inf),
+    ("gate.min_margin_over_baselines", 1.1), ("gate.non_inferiority_margin", -0.01),
+    ("gate.replace_champion_with_other_classes", "perhaps"),
+]  # fmt: skip
+
+
+def test_nothing_given_means_the_defaults():
+    assert parse({}) == TrainingSettings()
+
+
+@pytest.mark.parametrize("field", FIELDS)
+def test_a_misspelt_key_is_named_with_its_section(field):
+    message = sentence(nested(f"{field}x", 1))
+    assert message == f"my.yaml: {field}x is no setting; check its spelling against zenml.yaml"
+
+
+@pytest.mark.parametrize("field", FIELDS)
+def test_a_value_of_another_kind_is_named_with_its_key_and_what_was_expected(field):
+    message = sentence(nested(field, ["twelve"]))
+    assert message.startswith(f"my.yaml: {field} is ['twelve']: input should be ")
+
+
+@pytest.mark.parametrize("section", SECTIONS)
+@pytest.mark.parametrize("value", ["demo", None, 3, ["source"]])
+def test_a_section_that_is_no_mapping_is_named(section, value):
+    expected = f"my.yaml: {section} is {value!r}: expected a mapping of settings, as in zenml.yaml"
+    assert sentence({section: value}) == expected
+
+
+@pytest.mark.parametrize(("field", "value"), AT_THE_LIMIT)
+def test_a_value_at_its_limit_is_taken(field, value):
+    assert value_of(parse(nested(field, value)), field) == value
+
+
+@pytest.mark.parametrize(("field", "value"), BEYOND_THE_LIMIT)
+def test_an_impossible_value_is_named_with_its_key_and_what_was_expected(field, value):
+    message = sentence(nested(field, value))
+    start = f"my.yaml: {field} is {value!r}: "
+    assert message.startswith(start)
+    assert len(message) > len(start) + 10
+
+
+def test_every_mistake_is_told_at_once():
+    message = sentence({"data": {"sourec": "photos"}, "gate": {"max_brier": 3}, "sed": 1})
+    assert "data.sourec is no setting" in message
+    assert "gate.max_brier is 3" in message
+    assert "sed is no setting" in message
+
+
+def test_shares_that_leave_too_little_to_train_on_are_told():
+    message = sentence({"split": {"validation_share": 0.3, "calibration_share": 0.4}})
+    assert message.startswith("my.yaml: split is {'validation_share': 0.3, 'calibration_share': 0.4}: ")
+    assert "may not exceed 0.6" in message
+
+
+@pytest.mark.parametrize("name", ["visual_quality_gate", "a", "7", "tomato-ripeness", "a" * 63])
+def test_a_name_that_can_name_a_bento_is_taken(name):
+    assert parse({"name": name}).name == name
+
+
+@pytest.mark.parametrize(
+    "name", ["", "Tomato", "a b", "a.b", "a/b", "../a", "-a", "a_", "é", "a" * 64, "a\n", "a'b", 7]
+)
+def test_a_name_that_cannot_name_a_bento_is_told(name):
+    assert f"my.yaml: name is {name!r}: " in sentence({"name": name})
+
+
+@pytest.mark.parametrize("name", ["json", "sys", "quality_gate", "bentos", "torch", "training"])
+def test_a_name_that_would_be_imported_instead_of_served_is_told(name):
+    assert sentence({"name": name}) == f"my.yaml: name is {name!r}: expected a name that no Python module has"
+
+
+@settings(deadline=None, max_examples=50)
+@given(st.text(max_size=70))
+def test_whatever_name_is_taken_is_a_single_plain_folder(name):
+    try:
+        taken = parse({"name": name}).name
+    except UserError:
+        return
+    assert taken.isascii()
+    assert not set(taken) & set("/\\. \n'\"")
+
+
+@settings(deadline=None, max_examples=50)
+@given(
+    st.dictionaries(
+        st.one_of(st.sampled_from([*SECTIONS, "name", "seed"]), st.text(max_size=5)),
+        st.recursive(
+            st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+            lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=5), inner, max_size=2),
+            max_leaves=4,
+        ),
+        max_size=4,
+    )
+)
+def test_whatever_a_file_holds_ends_in_settings_or_in_one_sentence(values):
+    try:
+        assert isinstance(parse(values), TrainingSettings)
+    except UserError:
+        assert sentence(values).startswith("my.yaml: ")
+
+
+def test_a_number_that_yaml_takes_for_text_is_taken_for_a_number():
+    assert parse({"transfer": {"learning_rate": "1e-4"}}).transfer.learning_rate == 1e-4
+
+
+def test_settings_cannot_be_changed_once_made():
+    with pytest.raises(ValueError, match="frozen"):
+        TrainingSettings().seed = 1
+
+
+def test_equal_settings_have_equal_digests_and_any_change_shows():
+    digests = {parse(values).digest for values in ({}, {"seed": 42}, {"gate": {"min_macro_f1": 0.8}})}
+    assert digests == {TrainingSettings().digest}
+    assert parse({"gate": {"min_macro_f1": 0.81}}).digest not in digests
+
+
+def test_only_the_word_demo_means_the_generated_photos():
+    assert DataSettings().is_demo
+    assert not DataSettings(source=f"./{DEMO}").is_demo
+
+
+def test_every_model_that_can_be_set_is_in_the_zoo():
+    from quality_gate.models.zoo import architecture
+
+    names = ModelName.__args__
+    assert [architecture(name).name for name in names] == list(names)
+    with pytest.raises(UserError, match=f"the zoo has {', '.join(sorted(names))}"):
+        architecture("another")
