@@ -1,11 +1,7 @@
 """What is known of each photo before anything is trained on it, from one decode."""
 
 import hashlib
-import os
-import warnings
-from collections.abc import Callable, Generator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,11 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from quality_gate.data.batches import ordered_map
 from quality_gate.data.image_table import build_table
 from quality_gate.data.phash import perceptual_hash, to_hex
 from quality_gate.data.sources import PhotoFile, Source
 from quality_gate.errors import UserError
 from quality_gate.preprocess import UnreadableImage, decode
+from quality_gate.processors import available_processors
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -108,12 +106,11 @@ def audit(source: Source, *, workers: int = 0, on_progress: Callable[[int, int],
         UserError: not one file is readable.
     """
     rows = []
-    # Closing takes from the queue what an interruption leaves in it: thousands of photos nobody waits for.
-    with closing(_rows(source, workers or _processors())) as audited:
-        for row in audited:
-            rows.append(row)
-            if on_progress is not None:
-                on_progress(len(rows), len(source.files))
+    workers = workers or available_processors()
+    for row in ordered_map(lambda file: _row(source.root, file), source.files, workers=workers):
+        rows.append(row)
+        if on_progress is not None:
+            on_progress(len(rows), len(source.files))
     table = build_table(rows)
     if not table["is_readable"].any():
         first = table.iloc[0]
@@ -139,12 +136,6 @@ def read_photo(path: Path) -> bytes:
         raise UnreadableImage(f"cannot be read ({error.strerror or error})") from None
 
 
-def _rows(source: Source, workers: int) -> Generator[dict[str, Any], None, None]:
-    # decode() sets warning filters, which all threads share; the outermost context puts them back for certain.
-    with warnings.catch_warnings(), ThreadPoolExecutor(workers) as pool:
-        yield from pool.map(lambda file: _row(source.root, file), source.files)
-
-
 def _row(root: Path, file: PhotoFile) -> dict[str, Any]:
     row: dict[str, Any] = asdict(file)
     if file.problem:
@@ -154,12 +145,6 @@ def _row(root: Path, file: PhotoFile) -> dict[str, Any]:
     except UnreadableImage as reason:
         return row | {"problem": str(reason)}
     return row | asdict(facts) | {"is_readable": True}
-
-
-def _processors() -> int:
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def _thumbnail(image: Image.Image) -> Image.Image:

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from quality_gate.data.image_table import SPLITS
+
 if TYPE_CHECKING:
     import pandas as pd
 
     from quality_gate.data.snapshot import Snapshot
-
-SPLITS: tuple[str, ...] = ("train", "validation", "calibration", "test")
 
 
 @dataclass(frozen=True)

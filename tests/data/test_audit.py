@@ -1,6 +1,5 @@
 import io
 import threading
-import warnings
 from hashlib import sha256
 from pathlib import Path
 
@@ -152,13 +151,6 @@ def test_only_unreadable_files_are_an_error_that_names_the_first(write_photos):
         path.write_text("no photo")
     with pytest.raises(UserError, match=f"^{root}: none of its 2 files is a readable photo; the first is a/1.png: not"):
         audit(discover(root))
-
-
-def test_warning_filters_that_threads_leave_changed_are_put_back(write_photos, monkeypatch):
-    monkeypatch.setattr(audit_module, "decode", lambda data: (warnings.simplefilter("ignore"), decode(data))[1])
-    before = list(warnings.filters)
-    audit(discover(write_photos("a/1.png", "b/1.png")))
-    assert warnings.filters == before
 
 
 def test_an_interruption_leaves_the_photos_that_are_still_queued(write_photos, monkeypatch):

@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from PIL import Image, ImageChops
 
 from quality_gate.data import scenes
-from quality_gate.data.scenes.grounds import NEW_GROUNDS, USUAL_GROUNDS
 from quality_gate.data.scenes import (
     LABELS,
     SHIFTS,
@@ -22,6 +21,7 @@ from quality_gate.data.scenes import (
     render_scene,
     write_demo_photos,
 )
+from quality_gate.data.scenes.grounds import NEW_GROUNDS, USUAL_GROUNDS
 from quality_gate.errors import UserError
 
 SMALL = 64

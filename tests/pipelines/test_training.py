@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 from pathlib import Path
 
 import pytest
@@ -22,7 +23,7 @@ import json
 from zenml.client import Client
 run = Client().list_pipeline_runs(sort_by="desc:created", size=1)[0]
 artifacts = {
-    name: [{"uri": version.uri, "type": str(version.type), "data_type": version.data_type.attribute} for version in kept]
+    name: [{"uri": one.uri, "type": str(one.type), "value": one.data_type.attribute} for one in kept]
     for step in run.steps.values() for name, kept in step.outputs.items()
 }
 print("ANSWER" + json.dumps({
@@ -95,15 +96,14 @@ class TestFirstRun:
         assert kept_by_zenml["production"] == 1
 
     def test_zenml_keeps_the_pages_for_the_dashboard(self, kept_by_zenml):
-        pages = {name for name, (page,) in _of_type(kept_by_zenml, "HTMLString")}
+        pages = {name for name, kept in kept_by_zenml["artifacts"].items() if kept[0]["value"] == "HTMLString"}
         assert pages >= {"data_report", "validation_report", "evaluation_report"}
 
     def test_models_and_data_are_kept_as_what_they_are(self, kept_by_zenml):
-        assert {name for name, (kept,) in _of_type(kept_by_zenml, "ModelFolder") if kept["type"] == "model"} == {
-            "trained_model",
-            "calibrated_model",
-        }
-        assert [kept["type"] for _, (kept, *_) in _of_type(kept_by_zenml, "Snapshot")] == ["data", "data"]
+        kinds = {name: kept[0]["type"] for name, kept in kept_by_zenml["artifacts"].items()}
+        assert kinds["trained_model"] == kinds["calibrated_model"] == "ModelArtifact"
+        assert kinds["snapshot"] == kinds["split"] == "DataArtifact"
+        assert kinds["gate_result"] == kinds["evaluation_report"] == "DataAnalysisArtifact"
 
     def test_the_snapshot_is_whole_and_counts_every_file(self, kept_by_zenml, champion):
         snapshot = Snapshot.open(Path(kept_by_zenml["artifacts"]["snapshot"][0]["uri"]))
@@ -113,12 +113,8 @@ class TestFirstRun:
 
     def test_the_pages_lie_on_disk_and_name_what_could_not_be_read(self, champion):
         folder = Path(champion.entries[0].report).parent
-        assert {path.name for path in folder.iterdir()} >= {
-            "data.html",
-            "validation.html",
-            "evaluation.html",
-            "data_docs",
-        }
+        names = {path.name for path in folder.iterdir()}
+        assert names >= {"data.html", "validation.html", "evaluation.html", "data_docs"}
         page = (folder / "data.html").read_text()
         assert "train/onion/cut_off.jpg" in page
         assert "train/tomato/empty.jpg" in page
@@ -178,8 +174,6 @@ class TestOtherName:
 @pytest.fixture(scope="module")
 def without_noise(mislabelled, photos, tmp_path_factory):
     """Three of the four classes."""
-    import shutil
-
     folder = tmp_path_factory.mktemp("three") / "market"
     shutil.copytree(photos, folder, ignore=shutil.ignore_patterns("noise"))
     return folder
@@ -214,7 +208,3 @@ class TestOtherClasses:
         assert code == 1
         assert said.startswith("Error: visual_quality_gate has no former champion")
         assert gate.agrees_on("1")
-
-
-def _of_type(kept, data_type):
-    return [(name, found) for name, found in kept["artifacts"].items() if found[0]["data_type"] == data_type]
