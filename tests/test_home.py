@@ -2,6 +2,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -15,7 +16,7 @@ CHECKOUT = Path(quality_gate.__file__).resolve().parent.parent
 @pytest.fixture
 def bare(monkeypatch):
     """An environment that says nothing of any home."""
-    for name in [HOME_VARIABLE, *Home(Path("/")).environment()]:
+    for name in [HOME_VARIABLE, "NO_COLOR", "ZENML_LOGGING_COLORS_DISABLED", *Home(Path("/")).environment()]:
         # Set first, so that what a test sets is taken back though it was not there before.
         monkeypatch.setenv(name, "")
         monkeypatch.delenv(name)
@@ -106,3 +107,22 @@ def test_what_the_environment_already_says_stays(bare, tmp_path, name):
     bare.setenv(name, "the user's own")
     use_home()
     assert os.environ[name] == "the user's own"
+
+
+@pytest.mark.parametrize(
+    ("terminal", "no_color", "already", "expected"),
+    [
+        (True, None, None, None),
+        (False, None, None, "true"),
+        (True, "1", None, "true"),
+        (False, None, "false", "false"),
+    ],
+)
+def test_colours_are_for_terminals_whose_user_wants_them(bare, tmp_path, terminal, no_color, already, expected):
+    bare.setenv(HOME_VARIABLE, str(tmp_path))
+    bare.setattr(sys, "stderr", SimpleNamespace(isatty=lambda: terminal))
+    for name, value in {"NO_COLOR": no_color, "ZENML_LOGGING_COLORS_DISABLED": already}.items():
+        if value is not None:
+            bare.setenv(name, value)
+    use_home()
+    assert os.environ.get("ZENML_LOGGING_COLORS_DISABLED") == expected

@@ -123,10 +123,9 @@ def test_files_are_kept_in_the_folder_that_was_given(open_named, tmp_path):
     (tmp_path / "model").mkdir()
     (tmp_path / "model" / "model.json").write_text("{}")
     address = run.log_folder(tmp_path / "model", "model")
-    run.log_text("a,b\n", "split.csv")
     run.log_figure(Figure(), "curve.png")
     assert Path(address).is_relative_to(tmp_path / "artifacts of runs")
-    assert files(Path(address).parent) == ["curve.png", "model/model.json", "split.csv"]
+    assert files(Path(address).parent) == ["curve.png", "model/model.json"]
 
 
 @pytest.mark.parametrize(("succeeded", "status"), [(True, "FINISHED"), (False, "FAILED")])

@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 
 INVERSE_REGULARISATIONS: tuple[float, ...] = (0.003, 0.01, 0.03, 0.1, 0.3)
 FOLDS = 3
+# Where a class has too few duplicate groups to cross-validate: the middle of the grid.
+FALLBACK_STRENGTH = 0.03
 
 
 @dataclass(frozen=True)
@@ -32,7 +34,8 @@ def train_head(
     """Fit class-balanced multinomial logistic regression on standardised features.
 
     The strength of the L2 penalty is chosen by cross-validated log loss; the folds keep rows of one group together, so
-    that views of one photo never vouch for each other. The standardisation is folded into the weights.
+    that views of one photo never vouch for each other. Where a class has one group only there is nothing to hold out,
+    and ``FALLBACK_STRENGTH`` is taken. The standardisation is folded into the weights.
 
     Args:
         features: float32, shape (rows, F).
@@ -62,15 +65,18 @@ def _choose_strength(
     from quality_gate.inference import softmax
 
     classes = np.arange(labels.max() + 1)
+    folds = min(FOLDS, *(len(np.unique(groups[labels == label])) for label in classes))
+    if folds < 2:
+        return FALLBACK_STRENGTH
     losses = np.zeros(len(INVERSE_REGULARISATIONS))
-    for train, held_out in StratifiedGroupKFold(FOLDS, shuffle=True, random_state=seed).split(features, labels, groups):
+    for train, held_out in StratifiedGroupKFold(folds, shuffle=True, random_state=seed).split(features, labels, groups):
         if len(np.unique(labels[train])) < len(classes):
             continue
         for index, strength in enumerate(INVERSE_REGULARISATIONS):
             coefficients, intercepts = _fit(features[train], labels[train], strength)
             probabilities = softmax(features[held_out] @ coefficients.T + intercepts)
             losses[index] += log_loss(labels[held_out], probabilities, labels=classes)
-    return INVERSE_REGULARISATIONS[int(losses.argmin())]
+    return INVERSE_REGULARISATIONS[int(losses.argmin())] if losses.any() else FALLBACK_STRENGTH
 
 
 def _fit(
