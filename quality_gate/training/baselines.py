@@ -61,7 +61,8 @@ def histogram_baseline(photos: PhotoSets, settings: BaselineSettings, *, workers
 
     model = make_pipeline(StandardScaler(), LogisticRegression(max_iter=2000, class_weight="balanced"))
     model.fit(features(photos.train), photos.train.labels)
-    probabilities: NDArray[np.float64] = model.predict_proba(features(photos.test))
+    # scikit-learn answers float32 with float32.
+    probabilities: NDArray[np.float64] = model.predict_proba(features(photos.test)).astype(np.float64)
     return probabilities
 
 

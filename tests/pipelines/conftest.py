@@ -107,7 +107,7 @@ def photos(tmp_path_factory):
 @pytest.fixture(scope="session")
 def configure(checkout):
     """Writes a run configuration: the small one with changed sections; returns its name, below the working folder."""
-    return lambda name, source, **changes: _configure(checkout.work / name, source, changes)
+    return lambda file, source, **changes: _configure(checkout.work / file, source, changes)
 
 
 def _configure(path: Path, source: Path, changes: dict[str, Any]) -> str:

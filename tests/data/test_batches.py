@@ -1,0 +1,73 @@
+import threading
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from quality_gate.data.batches import BATCH_PHOTOS, ordered_map, tensor_batches
+
+
+@given(items=st.lists(st.integers()), workers=st.integers(1, 5))
+@settings(deadline=None, max_examples=50)
+def test_results_come_in_order_whatever_the_number_of_workers(items, workers):
+    assert list(ordered_map(lambda item: item * 3, iter(items), workers=workers)) == [item * 3 for item in items]
+
+
+def test_a_slow_first_item_is_waited_for():
+    others_done = threading.Semaphore(0)
+
+    def work(item):
+        if item == 0:
+            others_done.acquire()
+        else:
+            others_done.release()
+        return item
+
+    assert list(ordered_map(work, range(4), workers=2)) == [0, 1, 2, 3]
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+def test_items_are_taken_only_as_far_ahead_as_the_workers_need(workers):
+    taken = []
+
+    def items():
+        for number in range(100):
+            taken.append(number)
+            yield number
+
+    results = ordered_map(lambda item: item, items(), workers=workers)
+    assert taken == []
+    for received in range(1, 20):
+        next(results)
+        assert len(taken) <= 2 * workers + received
+    results.close()
+    assert len(taken) < 50
+
+
+def test_an_error_of_the_work_is_the_callers():
+    def work(item):
+        if item == 2:
+            raise ValueError("no photo")
+        return item
+
+    results = ordered_map(work, range(10), workers=2)
+
+    assert [next(results), next(results)] == [0, 1]
+    with pytest.raises(ValueError, match="no photo"):
+        next(results)
+
+
+@pytest.mark.parametrize("photos", [0, 1, BATCH_PHOTOS, 2 * BATCH_PHOTOS + 3])
+@pytest.mark.parametrize("views", [1, 3])
+def test_batches_hold_all_views_of_their_photos_in_order(photos, views):
+    def read(place, photo):
+        assert photo == bytes([place])
+        return np.full((views, 3, 2, 2), place, dtype=np.float32)
+
+    batches = list(tensor_batches((bytes([place]) for place in range(photos)), read, workers=3))
+
+    assert [len(batch) for batch in batches[:-1]] == [BATCH_PHOTOS * views] * (len(batches) - 1)
+    rows = np.concatenate([np.empty((0, 3, 2, 2)), *batches])[:, 0, 0, 0]
+    assert rows.tolist() == np.arange(photos).repeat(views).tolist()
+    assert all(batch.dtype == np.float32 for batch in batches)

@@ -1,0 +1,98 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from quality_gate.data.photo_set import PhotoSets
+from quality_gate.evaluation.calibrated import calibrate_manifest
+from quality_gate.evaluation.calibration import fit_temperature
+from quality_gate.evaluation.predictions import predict_logits
+from quality_gate.inference import OnnxClassifier
+from quality_gate.settings import CalibrationSettings
+
+SETTINGS = CalibrationSettings(alpha=0.2, delta=0.1)
+
+
+@pytest.fixture
+def classifier(write_tiny_model, tmp_path):
+    return OnnxClassifier(write_tiny_model(tmp_path / "model"))
+
+
+@pytest.fixture
+def right(classifier, make_photos, reporter):
+    """Makes a split whose labels are what the model answers."""
+
+    def photos(count, seed, **changes):
+        raw = make_photos(count, seed=seed, **changes)
+        return replace(raw, labels=predict_logits(classifier, raw, reporter, "labels").argmax(axis=1))
+
+    return photos
+
+
+@pytest.fixture
+def calibrate(classifier, make_photos, reporter):
+    def calibrated(validation, calibration, settings=SETTINGS):
+        unused = make_photos(0)
+        return calibrate_manifest(classifier, PhotoSets(unused, validation, calibration, unused), settings, reporter)
+
+    return calibrated
+
+
+def wrong(photos):
+    return replace(photos, labels=(photos.labels + 1) % 3)
+
+
+def copied(photos, times):
+    """Every photo several times over, each with its copies in a duplicate group."""
+    return replace(
+        photos,
+        image_ids=photos.image_ids * times,
+        paths=photos.paths * times,
+        labels=np.tile(photos.labels, times),
+        groups=np.tile(photos.groups, times),
+    )
+
+
+def test_the_temperature_is_that_of_the_validation_photos(calibrate, right, classifier, reporter):
+    validation = right(30, 1)
+    manifest = calibrate(validation, right(30, 2))
+    logits = predict_logits(classifier, validation, reporter, "again")
+    assert manifest.temperature == fit_temperature(logits, validation.labels) != classifier.manifest.temperature
+
+
+def test_the_certificate_counts_the_calibration_photos_and_keeps_the_promise_asked_for(calibrate, right):
+    routing = calibrate(right(30, 1), right(40, 2)).routing
+    assert (routing.photos, routing.alpha, routing.delta) == (40, 0.2, 0.1)
+    assert (routing.threshold, routing.coverage, routing.wrong) == (0.0, 1.0, 0)
+    assert routing.risk_upper_bound <= 0.2
+
+
+def test_everything_else_of_the_manifest_stays(calibrate, right, classifier):
+    before = classifier.manifest
+    manifest = calibrate(right(20, 1), right(20, 2))
+    assert replace(manifest, temperature=before.temperature, routing=before.routing) == before
+
+
+def test_copies_of_a_photo_are_no_further_evidence(calibrate, right):
+    validation, calibration = right(30, 1), right(30, 2)
+    once = calibrate(validation, calibration).routing
+    assert calibrate(validation, copied(calibration, 5)).routing == once
+
+
+def test_few_photos_prove_nothing_however_often_they_are_copied(calibrate, right):
+    routing = calibrate(right(30, 1), copied(right(4, 2), 50)).routing
+    assert (routing.threshold, routing.photos, routing.coverage) == (None, 4, 0.0)
+
+
+def test_a_model_that_is_wrong_is_not_trusted_on_its_own_word(calibrate, right):
+    routing = calibrate(right(30, 1), wrong(right(40, 2))).routing
+    assert routing.threshold is None
+
+
+def test_the_labels_of_the_calibration_photos_do_not_change_the_temperature(calibrate, right):
+    validation, calibration = right(30, 1), right(30, 2)
+    assert calibrate(validation, calibration).temperature == calibrate(validation, wrong(calibration)).temperature
+
+
+def test_the_same_photos_give_the_same_manifest(calibrate, right):
+    assert calibrate(right(20, 1), right(20, 2)) == calibrate(right(20, 1), right(20, 2))

@@ -1,0 +1,202 @@
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from quality_gate.evaluation import candidate as module
+from quality_gate.evaluation.bootstrap import metric_intervals
+from quality_gate.evaluation.candidate import export_difference, latency_ms, measure
+from quality_gate.evaluation.metrics import compute_metrics
+from quality_gate.inference import OnnxClassifier
+from quality_gate.models.folder import ModelFolder
+from quality_gate.models.manifest import ModelManifest
+from quality_gate.registry import Champion
+
+PHOTOS = 12
+
+
+@pytest.fixture
+def model(write_tiny_model, tmp_path):
+    return ModelFolder(write_tiny_model(tmp_path / "candidate", version=None))
+
+
+@pytest.fixture
+def champion(write_tiny_model, tmp_path):
+    """Makes a champion; another seed is another network."""
+
+    def made(seed, **changes):
+        folder = write_tiny_model(tmp_path / "champion", version="7", seed=seed)
+        replace(ModelManifest.load(folder), **changes).save(folder)
+        return Champion("7", folder)
+
+    return made
+
+
+@pytest.fixture
+def test_photos(make_photos):
+    return make_photos(PHOTOS, groups=[0, 0, *range(1, PHOTOS - 1)])
+
+
+@pytest.fixture
+def measured(model, test_photos, reporter, monkeypatch):
+    """Measures the candidate beside a baseline that always says the first class; without torch."""
+    monkeypatch.setattr(module, "export_difference", lambda *_: 1e-6)
+    baseline = np.tile([0.8, 0.1, 0.1], (PHOTOS, 1))
+
+    def run(champion=None, photos=test_photos, seed=5):
+        return measure(
+            model,
+            {"histogram": baseline},
+            champion,
+            photos,
+            data_digest="d" * 64,
+            resamples=100,
+            seed=seed,
+            reporter=reporter,
+        )
+
+    return run
+
+
+def served(folder, photos):
+    answers = OnnxClassifier(folder).predict(list(photos.read()))
+    return np.array([list(answer.probabilities.values()) for answer in answers])
+
+
+def test_the_candidate_is_measured_by_the_answers_that_are_served(measured, model, test_photos):
+    result = measured()
+    answers = result.probabilities["candidate"]
+    np.testing.assert_allclose(answers, served(model.path, test_photos), atol=1e-6)
+    scores = result.evaluation.candidate
+    assert scores.metrics == compute_metrics(test_photos.labels, answers, test_photos.classes)
+    expected = metric_intervals(
+        test_photos.labels, answers, test_photos.classes, test_photos.groups, resamples=100, seed=5
+    )
+    assert scores.intervals == expected
+
+
+def test_a_baseline_is_measured_on_the_same_photos(measured, test_photos):
+    result = measured()
+    scores = result.evaluation.baselines["histogram"]
+    assert scores.metrics == compute_metrics(test_photos.labels, result.probabilities["histogram"], test_photos.classes)
+    assert list(result.probabilities) == ["candidate", "histogram"]
+
+
+def test_the_evaluation_says_what_was_measured_on_what(measured, model):
+    evaluation = measured().evaluation
+    assert (evaluation.name, evaluation.test_photos) == ("visual_quality_gate", PHOTOS)
+    assert evaluation.classes == ("onion", "potato", "tomato")
+    assert evaluation.data_digest == "d" * 64
+    assert evaluation.routing == model.manifest.routing
+    assert evaluation.model_mb == (model.path / "model.onnx").stat().st_size / 1e6
+    assert evaluation.latency_ms > 0
+    assert evaluation.export_difference == 1e-6
+
+
+def test_without_a_champion_nothing_is_compared(measured, reporter):
+    assert measured().evaluation.champion is None
+    assert list(reporter.moves) == ["answers for test"]
+
+
+def test_a_champion_answers_the_same_photos(measured, champion, test_photos):
+    former = champion(seed=1)
+    result = measured(former)
+    comparison = result.evaluation.champion
+    answers = result.probabilities["champion"]
+    assert comparison.version == "7"
+    np.testing.assert_allclose(answers, served(former.folder, test_photos), atol=1e-6)
+    assert comparison.scores.metrics == compute_metrics(test_photos.labels, answers, test_photos.classes)
+    difference = result.evaluation.candidate.metrics.macro_f1 - comparison.scores.metrics.macro_f1
+    assert comparison.difference.estimate == pytest.approx(difference)
+    assert comparison.difference.estimate != 0
+    assert comparison.difference.lower_bound <= comparison.difference.estimate
+
+
+def test_a_champion_that_is_the_candidate_differs_by_nothing(measured, champion):
+    difference = measured(champion(seed=0)).evaluation.champion.difference
+    assert (difference.estimate, difference.lower_bound) == (0, 0)
+
+
+def test_a_champion_sees_the_photos_its_own_way(measured, champion, test_photos):
+    # A network of the same size whose photos are squashed and not cropped, and whose confidence is cooler.
+    former = champion(seed=1)
+    manifest = ModelManifest.load(former.folder)
+    replace(manifest, preprocessing=replace(manifest.preprocessing, resize="squash"), temperature=3.0).save(
+        former.folder
+    )
+    answers = measured(former).probabilities["champion"]
+    np.testing.assert_allclose(answers, served(former.folder, test_photos), atol=1e-6)
+
+
+def test_a_champion_with_other_classes_is_named_and_not_compared(measured, champion, reporter):
+    result = measured(champion(seed=1, classes=("apple", "onion", "pear")))
+    comparison = result.evaluation.champion
+    assert (comparison.version, comparison.classes) == ("7", ("apple", "onion", "pear"))
+    assert (comparison.scores, comparison.difference) == (None, None)
+    assert "champion" not in result.probabilities
+    assert list(reporter.moves) == ["answers for test"]
+
+
+def test_the_same_classes_in_another_order_are_other_classes(measured, champion):
+    comparison = measured(champion(seed=1, classes=("tomato", "potato", "onion"))).evaluation.champion
+    assert comparison.difference is None
+
+
+def test_the_same_seed_gives_the_same_figures(measured, champion):
+    former = champion(seed=1)
+
+    def figures(seed):
+        return replace(measured(former, seed=seed).evaluation, latency_ms=0.0)
+
+    assert figures(5) == figures(5) != figures(6)
+
+
+def test_what_was_measured_survives_a_stay_on_disk(measured, champion, tmp_path):
+    result = measured(champion(seed=1))
+    (tmp_path / "kept").mkdir()
+    result.save(tmp_path / "kept")
+    loaded = type(result).load(tmp_path / "kept")
+    assert loaded.evaluation == result.evaluation
+    json.dumps(loaded.evaluation.to_json(), allow_nan=False)
+
+
+class Network:
+    """The tiny network in torch; ``more`` is added to the first logit."""
+
+    def __init__(self, folder, more=0.0):
+        import onnx
+        import torch
+
+        (weights,) = onnx.load(folder / "model.onnx").graph.initializer
+        self.weights = torch.from_numpy(onnx.numpy_helper.to_array(weights).copy())
+        self.more = torch.tensor([more, 0.0, 0.0])
+
+    def __call__(self, photos):
+        import torch
+
+        return torch.nn.functional.avg_pool2d(photos, 16).flatten(1) @ self.weights + self.more
+
+
+@pytest.mark.parametrize(("more", "low", "high"), [(0.0, 0.0, 1e-6), (0.3, 0.01, 0.3)])
+def test_the_export_is_compared_with_the_trained_network(model, test_photos, monkeypatch, more, low, high):
+    monkeypatch.setattr("quality_gate.models.checkpoint.load_network", lambda folder: Network(folder, more))
+    assert low <= export_difference(model, test_photos) <= high
+
+
+def test_the_largest_difference_of_any_photo_counts(model, make_photos, monkeypatch):
+    class WrongOnce(Network):
+        def __call__(self, photos):
+            logits = super().__call__(photos)
+            logits[-1, 0] += 50
+            return logits
+
+    monkeypatch.setattr("quality_gate.models.checkpoint.load_network", WrongOnce)
+    assert export_difference(model, make_photos(8)) > 0.1
+
+
+def test_the_latency_is_the_median_of_single_answers(model, test_photos, monkeypatch):
+    # Each photo takes a millisecond but for one that takes a second.
+    moments = iter(np.cumsum([0, *[0.001, 5] * (PHOTOS - 1), 1.0]))
+    monkeypatch.setattr(module.time, "perf_counter", lambda: float(next(moments)))
+    assert latency_ms(model, test_photos) == pytest.approx(1.0)

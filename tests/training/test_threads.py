@@ -1,0 +1,43 @@
+import pytest
+import torch
+
+from quality_gate.processors import available_processors
+from quality_gate.training.threads import one_thread, pin_threads
+
+
+@pytest.fixture(autouse=True)
+def restore_torch():
+    threads, repeatable = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
+    warn_only = torch.is_deterministic_algorithms_warn_only_enabled()
+    yield
+    torch.set_num_threads(threads)
+    torch.use_deterministic_algorithms(repeatable, warn_only=warn_only)
+
+
+def test_the_threads_are_as_many_as_named_and_the_algorithms_repeatable():
+    pin_threads(3)
+
+    assert torch.get_num_threads() == 3
+    assert torch.are_deterministic_algorithms_enabled()
+
+
+def test_0_takes_every_processor():
+    pin_threads(0)
+
+    assert torch.get_num_threads() == available_processors()
+
+
+def test_one_thread_is_used_inside_and_the_former_number_afterwards():
+    torch.set_num_threads(2)
+
+    with one_thread():
+        assert torch.get_num_threads() == 1
+    assert torch.get_num_threads() == 2
+
+
+def test_the_former_number_comes_back_after_an_error():
+    torch.set_num_threads(2)
+
+    with pytest.raises(RuntimeError, match="stopped"), one_thread():
+        raise RuntimeError("stopped")
+    assert torch.get_num_threads() == 2
