@@ -7,10 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from pydantic import ValidationError
+from zenml.config.pipeline_run_configuration import PipelineRunConfiguration
 from zenml.logger import ZenMLConsoleHandler
 from zenml.pipelines.pipeline_definition import Pipeline
 
 from quality_gate.errors import UserError
+from quality_gate.settings import describe
 
 DEFAULT_CONFIGURATION = Path(__file__).resolve().parent.parent / "zenml.yaml"
 
@@ -19,9 +22,10 @@ _UNHELPFUL = ("Failed to run step", "Models can be viewed in the dashboard using
 
 
 class ConfiguredPipeline(Pipeline):
-    """A pipeline that checks a run configuration's ``parameters:`` when it is named.
+    """A pipeline that checks a run configuration when it is named.
 
-    ZenML would answer a misspelt parameter with a stack trace, before the project's own code runs.
+    ZenML would answer a misspelt parameter with a stack trace, and pass over what it does not know at the top: a run
+    meant for a user's photos would train on the demo photos.
     """
 
     def __init__(self, *, check: Callable[[Mapping[str, Any], str], object], **options: Any) -> None:
@@ -38,7 +42,7 @@ class ConfiguredPipeline(Pipeline):
         """Copy the pipeline with a configuration file laid over the defaults.
 
         Raises:
-            UserError: the file is no YAML mapping, or its parameters are no settings.
+            UserError: the file is no run configuration, or its parameters are no settings.
         """
         if config_path is not None:
             self._check(read_parameters(Path(config_path)), Path(config_path).name)
@@ -55,10 +59,11 @@ def read_parameters(path: Path) -> Mapping[str, Any]:
     """The mapping under ``parameters:`` in a run configuration; empty where there is none.
 
     Raises:
-        UserError: the file cannot be read, is no YAML, or has something else there.
+        UserError: the file cannot be read, is no YAML, or is no run configuration.
     """
     try:
-        content = yaml.safe_load(path.read_text())
+        with path.open(encoding="utf-8") as file:
+            content = yaml.safe_load(file)
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"{path} cannot be read ({error}).") from None
     except yaml.YAMLError as error:
@@ -66,10 +71,16 @@ def read_parameters(path: Path) -> Mapping[str, Any]:
         raise UserError(f"{path} is no YAML ({reason}).") from None
     if not isinstance(content, dict):
         raise UserError(f"{path} is no run configuration; expected a mapping with `parameters:`, as in zenml.yaml.")
-    parameters = content.get("parameters") or {}
-    if not isinstance(parameters, dict):
-        raise UserError(f"{path}: parameters is {parameters!r}; expected a mapping, as in zenml.yaml.")
-    return parameters
+    unknown = [str(key) for key in content if key not in PipelineRunConfiguration.model_fields]
+    if unknown:
+        raise UserError(
+            f"{path.name}: {', '.join(unknown)} is no key at the top of a run configuration; the settings of a run "
+            "stand under `parameters:`, as in zenml.yaml."
+        )
+    try:
+        return PipelineRunConfiguration.model_validate(content).parameters or {}
+    except ValidationError as error:
+        raise UserError(f"{path.name}: {describe(error)}.") from None
 
 
 @contextmanager
