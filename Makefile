@@ -19,7 +19,8 @@ help: ## show every target with its line
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
 
 training: $(READY) ## train on the demo photos and show what the gate says
-	@result=0; zenml pipeline run training || result=$$?; quality-gate status; exit $$result
+	@result=0; zenml pipeline run training || result=$$?; quality-gate status; \
+	  echo "  commands in your shell  source $(VENV)/bin/activate"; exit $$result
 
 test: $(VENV)/.dev $(READY) ## run the quick tests
 	@pytest -m "not slow"

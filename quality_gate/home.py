@@ -79,20 +79,31 @@ def locate() -> Home:
     Raises:
         UserError: ``QUALITY_GATE_HOME`` names a file.
     """
-    configured = os.environ.get(HOME_VARIABLE)
-    root = Path(configured) if configured else Path(__file__).resolve().parent.parent / ".quality_gate"
+    root = _configured_root()
     if root.is_file():
         # Here, so that every start of Python that sets the environment stays quick.
         from quality_gate.errors import UserError
 
         raise UserError(f"{HOME_VARIABLE}={root} is a file; name a folder that may hold the state.")
-    return Home(root.absolute())
+    return Home(root)
 
 
 def use_home() -> None:
-    """Point ZenML, MLflow and BentoML at the home, except where the environment already says otherwise."""
-    for name, value in locate().environment().items():
+    """Point ZenML and BentoML at the home, except where the environment already says otherwise.
+
+    Runs whenever Python starts, where an error would be a stack trace: a home that is a file is left to the commands
+    that need one to tell.
+    """
+    root = _configured_root()
+    if root.is_file():
+        return
+    for name, value in Home(root).environment().items():
         os.environ.setdefault(name, value)
     if "NO_COLOR" in os.environ or sys.stderr is None or not sys.stderr.isatty():
         # A file or a pipe would show colours as escape codes.
         os.environ.setdefault("ZENML_LOGGING_COLORS_DISABLED", "true")
+
+
+def _configured_root() -> Path:
+    configured = os.environ.get(HOME_VARIABLE)
+    return (Path(configured) if configured else Path(__file__).resolve().parent.parent / ".quality_gate").absolute()

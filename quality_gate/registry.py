@@ -12,7 +12,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from quality_gate.code_digest import code_digest
 from quality_gate.errors import UserError
 from quality_gate.ledger import Event, Ledger, LedgerEntry
 from quality_gate.models.manifest import ModelManifest, UnknownModelFormat, file_digest
@@ -119,7 +118,8 @@ class Registry:
     def rollback(self, package: Callable[[Path], str]) -> tuple[LedgerEntry, str]:
         """Make the former champion champion again.
 
-        It is loaded, smoke-tested and packaged before anything is switched.
+        It is loaded, smoke-tested and packaged before the ledger and the alias are switched; repeating a rollback that was
+        interrupted in between does the rest.
 
         Args:
             package: packs a model folder for serving and returns the package's tag.
@@ -189,7 +189,7 @@ def ledger_entry(
         classes=list(manifest.classes),
         metrics=evaluation.candidate.metrics.to_json(),
         routing=asdict(manifest.routing),
-        digests={**manifest.digests, "code": code_digest(), "report": file_digest(report)},
+        digests={**manifest.digests, "report": file_digest(report)},
         gate=gate.to_json(),
         report=str(report),
     )

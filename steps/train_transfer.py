@@ -21,6 +21,7 @@ def train_transfer(
     Raises:
         UserError: the pretrained weights cannot be had.
     """
+    from quality_gate.code_digest import code_digest
     from quality_gate.data.photo_set import photo_sets
     from quality_gate.home import locate
     from quality_gate.processors import available_processors
@@ -45,5 +46,5 @@ def train_transfer(
     for epoch in result.history.epochs:
         run.log_metrics(epoch.figures(), step=epoch.epoch)
     run.log_figure(training_figure(result.history.epochs), "training.png")
-    digests = {"data": snapshot.digest, "split": split.digest, "settings": settings.digest}
+    digests = {"data": snapshot.digest, "split": split.digest, "settings": settings.digest, "code": code_digest()}
     return save_candidate(result, settings, photos.train.classes, digests, temporary_folder()), result.history

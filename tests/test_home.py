@@ -69,6 +69,13 @@ def test_a_home_that_is_a_file_is_told(bare, tmp_path):
     )
 
 
+def test_a_home_that_is_a_file_does_not_disturb_the_start_of_python(bare, tmp_path):
+    (tmp_path / "state").write_text("not a folder")
+    bare.setenv(HOME_VARIABLE, str(tmp_path / "state"))
+    use_home()
+    assert "ZENML_CONFIG_PATH" not in os.environ
+
+
 def test_every_place_lies_in_the_home_and_no_two_are_one():
     home = Home(Path("/state"))
     places = [

@@ -1,3 +1,4 @@
+import fcntl
 import json
 import signal
 import subprocess
@@ -15,7 +16,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from quality_gate.errors import UserError
 from quality_gate.ledger import Ledger, LedgerEntry
 
-# Appends entries whose versions count up, and says each on its output once the ledger has it.
+# Says that it is ready, waits for a line, then appends entries whose versions count up and says each once it is there.
 APPENDER = """
 import json, sys
 from itertools import count, islice
@@ -23,6 +24,8 @@ from pathlib import Path
 from quality_gate.ledger import Ledger, LedgerEntry
 folder, entry, run, limit = sys.argv[1:]
 entry = json.loads(entry)
+print("ready", flush=True)
+sys.stdin.readline()
 for number in islice(count(), int(limit) or None):
     Ledger(Path(folder)).append(LedgerEntry(**{**entry, "run": run, "version": str(number)}))
     print(number, flush=True)
@@ -48,7 +51,17 @@ def fill(ledger, make_entry):
 
 def start_appender(ledger, entry, run, limit):
     arguments = [str(ledger.path.parent), json.dumps(entry.__dict__), run, str(limit)]
-    return subprocess.Popen([sys.executable, "-c", APPENDER, *arguments], stdout=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        [sys.executable, "-c", APPENDER, *arguments], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdout.readline() == "ready\n"
+    return process
+
+
+def go(*processes):
+    for process in processes:
+        process.stdin.write("\n")
+        process.stdin.flush()
 
 
 def test_before_the_first_line_there_is_nothing_and_nothing_is_made(ledger):
@@ -221,6 +234,7 @@ def test_a_line_that_was_changed_by_hand_is_named_instead_of_left_out(fill, make
 def test_two_processes_that_append_at_once_lose_nothing(ledger, make_entry):
     runs = {"first", "second"}
     processes = [start_appender(ledger, make_entry(), run, 50) for run in runs]
+    go(*processes)
     for process in processes:
         process.communicate(timeout=60)
     assert [process.returncode for process in processes] == [0, 0]
@@ -230,9 +244,22 @@ def test_two_processes_that_append_at_once_lose_nothing(ledger, make_entry):
         assert [entry.version for entry in entries if entry.run == run] == [str(number) for number in range(50)]
 
 
+def test_an_append_waits_while_another_process_appends(ledger, make_entry):
+    ledger.append(make_entry(version="first"))
+    process = start_appender(ledger, make_entry(), "waiting", 1)
+    with ledger.path.open("ab") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        go(process)
+        time.sleep(0.2)
+        assert [entry.version for entry in ledger.entries()] == ["first"]
+    assert process.communicate(timeout=60)[0] == "0\n"
+    assert [entry.version for entry in ledger.entries()] == ["first", "0"]
+
+
 def test_a_kill_between_or_during_appends_leaves_whole_lines_and_all_that_were_confirmed(ledger, make_entry):
     entry = make_entry(report="r" * 50_000)
     process = start_appender(ledger, entry, "killed", 0)
+    go(process)
     confirmed = [int(process.stdout.readline()) for _ in range(10)]
     time.sleep(0.003)
     process.send_signal(signal.SIGKILL)

@@ -65,14 +65,18 @@ def photo_pixels(width, height, seed=0):
     return Image.fromarray(coarse).resize((width, height), Image.Resampling.BICUBIC)
 
 
-def png_header(width, height):
-    """A PNG that promises so many pixels and has none."""
+def png(width, height, *chunks):
+    """A PNG of 8-bit RGB with these chunks between its header and its end."""
+    header = (b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0))
+    written = [
+        struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+        for kind, data in (header, *chunks, (b"IEND", b""))
+    ]
+    return b"\x89PNG\r\n\x1a\n" + b"".join(written)
 
-    def chunk(kind, data):
-        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 
-    header = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0))
-    return b"\x89PNG\r\n\x1a\n" + header + chunk(b"IDAT", zlib.compress(b"")) + chunk(b"IEND", b"")
+NO_PIXELS = (b"IDAT", zlib.compress(b""))
+SOME_PIXELS = (b"IDAT", zlib.compress(bytes(30 * 121))[:20])
 
 
 def change_exif_entry(photo, tag, offset, data):
@@ -261,8 +265,9 @@ def animation(kind):
         (JPEG[:100], "header cannot be read .*Truncated"),
         (JPEG[:-40], "damaged or truncated"),
         (encode(photo_pixels(40, 30))[:-60], "damaged or truncated"),
-        (png_header(8000, 7000), r"8000×7000 pixels; at most 50,000,000 are accepted"),
-        (png_header(60_000, 60_000), "header"),
+        (png(40, 30, SOME_PIXELS, (b"\xcc\x44\x19\x00", b"")), "broken PNG file"),
+        (png(8000, 7000, NO_PIXELS), r"8000×7000 pixels; at most 50,000,000 are accepted"),
+        (png(60_000, 60_000, NO_PIXELS), "header"),
     ],
     ids=[
         "empty",
@@ -277,6 +282,7 @@ def animation(kind):
         "start of a JPEG",
         "cut JPEG",
         "cut PNG",
+        "broken PNG",
         "bomb",
         "monstrous bomb",
     ],
@@ -356,12 +362,14 @@ def test_the_thinnest_photo_can_be_letterboxed():
 
 
 def test_squash_fills_the_square_with_all_of_the_photo():
-    photo = Image.new("RGB", (200, 60), "red")
-    photo.paste("blue", (100, 0, 200, 60))
+    photo = Image.new("RGB", (200, 60), "white")
+    photo.paste("red", (0, 0, 25, 60))
+    photo.paste("blue", (175, 0, 200, 60))
     squashed = np.asarray(resize(photo, replace(SPEC, resize="squash", size=64)))
 
-    assert (squashed[:, :30] == (255, 0, 0)).all()
-    assert (squashed[:, 34:] == (0, 0, 255)).all()
+    assert (squashed[:, :6] == (255, 0, 0)).all()
+    assert (squashed[:, 12:52] == 255).all()
+    assert (squashed[:, 58:] == (0, 0, 255)).all()
 
 
 @given(spec=specs, seed=st.integers(0, 2**32 - 1))

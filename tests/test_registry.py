@@ -6,7 +6,6 @@ import pytest
 from mlflow import MlflowClient
 
 from quality_gate import registry as module
-from quality_gate.code_digest import code_digest
 from quality_gate.errors import UserError
 from quality_gate.evaluation.gate import apply_gate
 from quality_gate.ledger import Ledger
@@ -263,7 +262,7 @@ def test_a_decision_is_written_down_with_all_that_is_needed_to_defend_it(write_t
     assert (entry.model, entry.classes) == ("tiny", list(manifest.classes))
     assert entry.metrics["macro_f1"] == 0.9
     assert (entry.routing["threshold"], entry.routing["coverage"]) == (0.6, 0.8)
-    assert entry.digests == {**manifest.digests, "code": code_digest(), "report": file_digest(report)}
+    assert entry.digests == {**manifest.digests, "report": file_digest(report)}
     assert entry.gate == gate.to_json()
     assert entry.report == str(report)
 

@@ -112,6 +112,10 @@ def test_every_mistake_is_told_at_once():
     assert "sed is no setting" in message
 
 
+def test_a_key_that_would_break_the_line_does_not():
+    assert sentence({"see\nd": 1}) == "my.yaml: 'see\\nd' is no setting; check its spelling against zenml.yaml"
+
+
 def test_shares_that_leave_too_little_to_train_on_are_told():
     message = sentence({"split": {"validation_share": 0.3, "calibration_share": 0.4}})
     assert message.startswith("my.yaml: split is {'validation_share': 0.3, 'calibration_share': 0.4}: ")

@@ -74,7 +74,8 @@ def test_settings_become_parameters_with_dotted_names(open_named, client):
     assert client.get_run(run.run_id).data.params == expected
 
 
-def test_a_parameter_longer_than_the_tracker_takes_is_cut(open_named, client):
+def test_a_parameter_longer_than_the_tracker_takes_is_cut(open_named, client, monkeypatch):
+    monkeypatch.setenv("MLFLOW_TRUNCATE_LONG_VALUES", "false")
     run = open_named()
     run.log_parameters({"source": "x" * 2 * LONGEST_PARAMETER})
     assert client.get_run(run.run_id).data.params == {"source": "x" * LONGEST_PARAMETER}
@@ -82,10 +83,10 @@ def test_a_parameter_longer_than_the_tracker_takes_is_cut(open_named, client):
 
 def test_undefined_figures_are_left_out_and_what_is_no_number_is_kept_as_such(open_named, client):
     run = open_named()
-    run.log_metrics({"loss": None, "roc_auc": math.nan, "macro_f1": 0.9})
+    run.log_metrics({"loss": None, "roc_auc": math.nan, "macro_f1": 0.9, "ece": 0.0})
     metrics = client.get_run(run.run_id).data.metrics
-    assert sorted(metrics) == ["macro_f1", "roc_auc"]
-    assert metrics["macro_f1"] == 0.9
+    assert sorted(metrics) == ["ece", "macro_f1", "roc_auc"]
+    assert (metrics["macro_f1"], metrics["ece"]) == (0.9, 0.0)
     assert math.isnan(metrics["roc_auc"])
 
 

@@ -28,7 +28,7 @@ def main() -> None:
 def remember(packages: Path) -> None:
     """Make every Python of this virtual environment keep its state in the product's home.
 
-    Python runs the ``import`` lines of ``.pth`` files when it starts, so ``zenml``, ``mlflow`` and ``bentoml`` find
+    Python runs the ``import`` lines of ``.pth`` files when it starts, so ``zenml`` and ``bentoml`` find
     their state from any directory and without a shell having set anything.
     """
     startup, line = packages / STARTUP_FILE, "import quality_gate.home; quality_gate.home.use_home()\n"

@@ -21,7 +21,7 @@ def ensure_demo_photos(folder: Path, reporter: Reporter) -> Path:
     Returns:
         The folder, with ``train/`` and ``test/``.
     """
-    if not folder.exists():
+    if not folder.is_dir() or not any(folder.iterdir()):
         folder.parent.mkdir(parents=True, exist_ok=True)
         write_demo_photos(folder, on_progress=reporter.progress("demo photos"))
     return folder

@@ -7,6 +7,7 @@ network, exported: photo tensor in, logits out). Nothing in it is pickled.
 import hashlib
 import json
 from dataclasses import asdict, dataclass, field, fields, replace
+from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -69,6 +70,9 @@ class ModelManifest:
         digests: SHA-256 of what made it: ``data``, ``split``, ``settings``, ``code``, ``weights``, ``onnx``.
         version: number in the registry; None until it is promoted.
         format_version: version of this file's layout.
+
+    Raises:
+        ValueError: the temperature is out of its range.
     """
 
     name: str
@@ -80,6 +84,10 @@ class ModelManifest:
     digests: dict[str, str] = field(default_factory=dict)
     version: str | None = None
     format_version: int = FORMAT_VERSION
+
+    def __post_init__(self) -> None:
+        if not 0 < self.temperature < inf:
+            raise ValueError(f"temperature is {self.temperature}; expected a number above 0")
 
     def save(self, folder: Path) -> None:
         """Write ``model.json`` into ``folder``."""

@@ -51,8 +51,11 @@ def status_text(name: str, ledger: Ledger, home: Home) -> str:
     champions, judged, entries = ledger.champions(), ledger.last_gate(), ledger.entries()
     parts = []
     if judged:
+        result = GateResult.from_json(judged.gate)
         verdict = "passed" if judged.event == "promoted" else "STOPPED the candidate"
-        parts.append(f"The gate {verdict} in run {judged.run}\n\n{gate_table(GateResult.from_json(judged.gate))}")
+        parts.append(f"The gate {verdict} in run {judged.run}\n\n{gate_table(result)}")
+        if not result.passed:
+            parts.append(f"Why: {result.sentence()}.")
         parts.append(f"Report: {judged.report}")
     parts.append(_champion_text(name, champions[-1]) if champions else f"{name} has no champion yet.")
     if entries:

@@ -1,4 +1,5 @@
 import json
+import math
 from dataclasses import fields, replace
 from hashlib import sha256
 
@@ -137,3 +138,9 @@ def test_the_digest_of_a_file_is_its_sha256(tmp_path):
     (tmp_path / "file").write_bytes(b"photos" * 50_000)
 
     assert file_digest(tmp_path / "file") == sha256(b"photos" * 50_000).hexdigest()
+
+
+@pytest.mark.parametrize("temperature", [0.0, -1.0, math.nan, math.inf])
+def test_a_temperature_that_makes_no_probabilities_is_refused(temperature):
+    with pytest.raises(ValueError, match="temperature"):
+        replace(MANIFEST, temperature=temperature)

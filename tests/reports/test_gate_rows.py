@@ -1,6 +1,5 @@
 from math import nan
 
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

@@ -54,3 +54,17 @@ def test_the_light_changes_by_at_most_a_fifth_and_grey_stays_grey():
     assert centres.min() < 105
     assert centres.max() > 135
     assert np.ptp(centres, axis=1).max() <= 1
+
+
+def test_copies_are_tilted_by_up_to_15_degrees_either_way():
+    bar = Image.new("RGB", (81, 81), "black")
+    bar.paste("white", (10, 38, 71, 43))
+    rng = np.random.default_rng(0)
+
+    tilts = []
+    for _ in range(200):
+        rows, columns = np.nonzero(np.asarray(augment(bar, rng)).mean(axis=2) > 60)
+        tilts.append(np.degrees(np.arctan(np.polyfit(columns, rows, 1)[0])))
+
+    assert -16 < min(tilts) < -13
+    assert 13 < max(tilts) < 16

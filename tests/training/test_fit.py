@@ -107,6 +107,10 @@ def test_among_equal_f1_the_lowest_log_loss_is_the_best():
     assert losses == sorted(losses, reverse=True)
     assert int(network.passes) == 4
 
+    sure_of_mistakes, history = follow([6, 6, 6, 6, 6])
+    assert history.epochs[1].log_loss > history.epochs[0].log_loss
+    assert int(sure_of_mistakes.passes) == 0
+
 
 @pytest.mark.parametrize(("patience", "passes"), [(1, 2), (2, 3), (3, 4)])
 def test_training_stops_after_so_many_passes_without_a_better_one(patience, passes):
@@ -188,11 +192,18 @@ def test_a_trivial_task_is_learnt():
     assert (answers == bright_and_dark(seed=2).labels).all()
 
 
-def test_half_precision_inputs_are_trained_on_as_floats():
+def test_half_precision_inputs_are_prepared_and_trained_on_as_floats():
     rows = bright_and_dark()
+    seen = set()
 
-    history = fit(small_network(), Rows(rows.inputs.half(), rows.labels), rows, schedule(epochs=1), CPU)
+    def watch(batch, _generator):
+        seen.add(batch.dtype)
+        return batch
 
+    halves = Rows(rows.inputs.half(), rows.labels)
+    history = fit(small_network(), halves, halves, schedule(epochs=1), CPU, prepare=watch)
+
+    assert seen == {torch.float32}
     assert np.isfinite(history.epochs[1].train_loss)
 
 
@@ -232,10 +243,16 @@ def test_parameters_without_gradient_stay_as_they_are():
     assert not torch.equal(kept[-1]["6.weight"], before["6.weight"])
 
 
-def test_the_same_seed_gives_the_same_weights_and_another_seed_others():
+@pytest.mark.parametrize("randomness", ["sampling", "dropout"])
+def test_the_same_seed_gives_the_same_weights_and_another_seed_others(randomness):
+    rows = bright_and_dark()
+    if randomness == "dropout":
+        rows = Rows(rows.inputs[:1].expand(PHOTOS, -1, -1, -1), np.zeros(PHOTOS, dtype=np.int64))
+
     def trained(seed):
         network = small_network()
-        fit(network, bright_and_dark(), bright_and_dark(seed=1), schedule(seed=seed, learning_rate=1e-2), CPU)
+        network[5].p = 0.3 if randomness == "dropout" else 0.0
+        fit(network, rows, bright_and_dark(seed=1), schedule(seed=seed, epochs=2, learning_rate=1e-2), CPU)
         return state_of(network)
 
     assert same(trained(1), trained(1))

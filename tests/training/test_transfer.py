@@ -100,6 +100,13 @@ def test_without_fine_tuning_the_backbone_stays_as_it_was_pretrained(trained, tr
     assert all(torch.equal(tensor, trunk[name]) for name, tensor in trained[0].network.trunk.state_dict().items())
 
 
+def test_another_seed_gives_other_views(train):
+    first, other = (train(seed=seed, finetune_epochs=0)[0] for seed in (SEED, SEED + 1))
+
+    assert first.inverse_regularisation == other.inverse_regularisation
+    assert not torch.equal(first.network.head.weight, other.network.head.weight)
+
+
 def test_the_head_knows_the_photos_it_was_trained_on(parts, train):
     result, _ = train(finetune_epochs=0)
     tensors = np.stack([preprocess(photo, result.spec) for photo in parts[0].read()])

@@ -1,0 +1,87 @@
+"""Runs that are stopped in the middle: what was there stays, and the next run gives the model it would have given."""
+
+import os
+import signal
+import time
+
+import pytest
+
+pytestmark = pytest.mark.pipeline
+
+
+@pytest.fixture(scope="module")
+def interrupt(champion, checkout):
+    """Starts a run and signals it, and the processes it started, once ``moment`` has come; exit code and output."""
+
+    def run(sent, moment):
+        log = checkout.work / "interrupted.log"
+        process = checkout.start("zenml", "pipeline", "run", "training", "--config", "market.yaml", log=log)
+        deadline = time.monotonic() + 120
+        while not moment(log.read_text()):
+            assert process.poll() is None, log.read_text()
+            assert time.monotonic() < deadline, log.read_text()
+            time.sleep(0.002)
+        os.killpg(process.pid, sent)
+        return process.wait(timeout=60), log.read_text()
+
+    return run
+
+
+def in_step(step):
+    return lambda said: f"Step `{step}` has started" in said
+
+
+@pytest.fixture
+def while_shards_are_written(checkout):
+    """When the folder of a snapshot that is not whole yet appears."""
+    temporary = checkout.root / "temporary"
+    known = set(temporary.glob("quality-gate-*"))
+    return lambda _: any(any(folder.iterdir()) for folder in set(temporary.glob("quality-gate-*")) - known)
+
+
+@pytest.fixture
+def the_next_run_is_right(train, gate, champion):
+    """Trains again: the same model as ever, and everything agrees that it is champion."""
+
+    def check():
+        run = train("market.yaml")
+        assert run.code == 0, run.said
+        assert run.entries[-1].event == "promoted"
+        for what in ("data", "split", "weights", "onnx"):
+            assert run.entries[-1].digests[what] == champion.entries[0].digests[what]
+        assert gate.agrees_on(run.entries[-1].version)
+
+    return check
+
+
+def test_killed_while_the_photos_are_stored(interrupt, while_shards_are_written, gate, the_next_run_is_right):
+    before = gate.entries()
+    code, _ = interrupt(signal.SIGKILL, while_shards_are_written)
+    assert code == -signal.SIGKILL
+    assert gate.entries() == before
+    the_next_run_is_right()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("step", ["ingest", "train_transfer", "promote", "package"])
+def test_interrupted_and_killed_in_a_step(step, interrupt, gate, the_next_run_is_right):
+    before = gate.entries()
+
+    code, said = interrupt(signal.SIGINT, in_step(step))
+    assert code == 1
+    last = [line for line in said.partition(f"Step `{step}` has started.")[2].splitlines() if line]
+    assert last[-1] == "Aborted!"
+    assert "Traceback" not in said
+    assert nothing_half_is_used(gate, before)
+
+    code, _ = interrupt(signal.SIGKILL, in_step(step))
+    assert code == -signal.SIGKILL
+    assert nothing_half_is_used(gate, before)
+
+    the_next_run_is_right()
+
+
+def nothing_half_is_used(gate, before):
+    """What was decided stays decided; what is served and what the alias names are whole models that were promoted."""
+    promoted = {entry.version for entry in gate.entries() if entry.event == "promoted"}
+    return gate.entries()[: len(before)] == before and {gate.served(), gate.alias()} <= promoted
