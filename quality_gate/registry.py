@@ -118,8 +118,8 @@ class Registry:
     def rollback(self, package: Callable[[Path], str]) -> tuple[LedgerEntry, str]:
         """Make the former champion champion again.
 
-        It is loaded, smoke-tested and packaged before the ledger and the alias are switched; repeating a rollback that was
-        interrupted in between does the rest.
+        It is loaded, smoke-tested and packaged before the ledger and the alias are switched. Repeating a rollback that
+        was interrupted in between does the rest.
 
         Args:
             package: packs a model folder for serving and returns the package's tag.
