@@ -34,14 +34,14 @@ class FolderMaterializer(BaseMaterializer):
         with self.get_temporary_directory(delete_at_exit=True) as temporary:
             folder = Path(temporary)
             data.save(folder)
-            _copy_folder(str(folder), self.uri)
+            copy_folder(str(folder), self.uri)
 
     def load(self, data_type: type[Any]) -> Any:
         """Read the folder: in place where the store is a local one, from a copy elsewhere."""
         if Path(self.uri).is_dir():
             return data_type.load(Path(self.uri))
         with self.get_temporary_directory(delete_at_exit=False) as temporary:
-            _copy_folder(self.uri, temporary)
+            copy_folder(self.uri, temporary)
             return data_type.load(Path(temporary))
 
 
@@ -69,7 +69,8 @@ class JsonMaterializer(BaseMaterializer):
             return data_type.from_json(json.load(file))
 
 
-def _copy_folder(source: str, target: str) -> None:
+def copy_folder(source: str, target: str) -> None:
+    """Copy a folder with all its levels; either side may be a remote address that ZenML's stores understand."""
     for directory, _, files in fileio.walk(source):
         relative = os.path.relpath(str(directory), source)
         destination = target if relative == "." else os.path.join(target, relative)  # noqa: PTH118

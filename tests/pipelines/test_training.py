@@ -17,11 +17,11 @@ STEPS = (
     "evaluate", "gate", "promote", "package",
 )  # fmt: skip
 
-# What ZenML knows of the newest run, as JSON.
+# What ZenML knows of a run, as JSON.
 ASK_ZENML = """
-import json
+import json, sys
 from zenml.client import Client
-run = Client().list_pipeline_runs(sort_by="desc:created", size=1)[0]
+run = Client().get_pipeline_run(sys.argv[1])
 artifacts = {
     name: [{"uri": one.uri, "type": str(one.type), "value": one.data_type.attribute} for one in kept]
     for step in run.steps.values() for name, kept in step.outputs.items()
@@ -35,7 +35,7 @@ print("ANSWER" + json.dumps({
 
 @pytest.fixture(scope="module")
 def kept_by_zenml(champion, checkout):
-    code, said = checkout.run("python", "-c", ASK_ZENML)
+    code, said = checkout.run("python", "-c", ASK_ZENML, champion.entries[0].run)
     assert code == 0, said
     return json.loads(said.partition("ANSWER")[2])
 

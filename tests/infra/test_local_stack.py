@@ -1,0 +1,79 @@
+"""Setting up the local stack: once, again, and as seen from elsewhere."""
+
+import importlib.util
+import json
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+SCRIPT = Path(__file__).resolve().parents[2] / "infra" / "stacks" / "local.py"
+
+STACK = """
+import json, os
+from zenml.client import Client
+stack = Client().active_stack_model
+print(json.dumps({
+    "name": stack.name,
+    "components": sorted(kind.value for kind in stack.components),
+    "tracker": Client().active_stack.experiment_tracker.get_tracking_uri(),
+    "store": Client().active_stack.artifact_store.path,
+    "bentos": os.environ["BENTOML_HOME"],
+}))
+"""
+
+
+@pytest.fixture(scope="module")
+def local() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("local_stack", SCRIPT)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def seen(checkout) -> dict[str, object]:
+    code, said = checkout.run("python", "-c", STACK)
+    assert code == 0, said
+    return json.loads(said.splitlines()[-1])
+
+
+@pytest.mark.pipeline
+def test_the_stack_is_active_and_keeps_everything_in_the_home_of_the_checkout(checkout):
+    home = checkout.root / ".quality_gate"
+    assert seen(checkout) == {
+        "name": "visual_quality_gate",
+        "components": ["artifact_store", "experiment_tracker", "model_registry", "orchestrator"],
+        "tracker": f"sqlite:///{home}/mlflow/mlflow.db",
+        "store": seen(checkout)["store"],
+        "bentos": str(home / "bentos"),
+    }
+    assert str(seen(checkout)["store"]).startswith(str(home))
+
+
+@pytest.mark.pipeline
+def test_setting_up_again_changes_nothing(checkout):
+    before = seen(checkout)
+    code, said = checkout.run("python", str(checkout.root / "infra" / "stacks" / "local.py"))
+    assert code == 0, said
+    assert seen(checkout) == before
+
+
+def test_the_startup_file_is_written_once(local, tmp_path):
+    local.remember(tmp_path)
+    (file,) = tmp_path.iterdir()
+    written = file.stat().st_mtime_ns
+    local.remember(tmp_path)
+    assert file.stat().st_mtime_ns == written
+    assert file.suffix == ".pth"
+
+
+def test_the_startup_file_points_to_the_home(local, tmp_path, monkeypatch):
+    import os
+
+    local.remember(tmp_path)
+    monkeypatch.setenv("QUALITY_GATE_HOME", str(tmp_path / "home"))
+    monkeypatch.delenv("ZENML_CONFIG_PATH", raising=False)
+    exec(next(tmp_path.glob("*.pth")).read_text())
+    assert os.environ["ZENML_CONFIG_PATH"] == str(tmp_path / "home" / "zenml")
