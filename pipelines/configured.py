@@ -12,6 +12,7 @@ from zenml.config.pipeline_run_configuration import PipelineRunConfiguration
 from zenml.logger import ZenMLConsoleHandler
 from zenml.pipelines.pipeline_definition import Pipeline
 
+from pipelines.interruption import interruptible
 from quality_gate.errors import UserError
 from quality_gate.settings import describe
 
@@ -51,7 +52,7 @@ class ConfiguredPipeline(Pipeline):
 
     def __call__(self, *args: Any, **parameters: Any) -> Any:
         """Run the pipeline; a user's mistake in a step ends as the step's own sentence."""
-        with _helpful_console():
+        with _helpful_console(), interruptible():
             return super().__call__(*args, **parameters)
 
 
