@@ -29,15 +29,23 @@ class ConfiguredPipeline(Pipeline):
     meant for a user's photos would train on the demo photos.
     """
 
-    def __init__(self, *, check: Callable[[Mapping[str, Any], str], object], **options: Any) -> None:
+    def __init__(
+        self,
+        *,
+        check: Callable[[Mapping[str, Any], str], object],
+        on_failure: Callable[[], None] | None = None,
+        **options: Any,
+    ) -> None:
         """Make a pipeline.
 
         Args:
             check: is given the parameters of a configuration file and its name; raises UserError.
+            on_failure: called when a step has failed.
             options: of ZenML's pipeline.
         """
         super().__init__(**options)
         self._check = check
+        self._on_failure = on_failure
 
     def with_options(self, *args: Any, config_path: str | None = None, **options: Any) -> "ConfiguredPipeline":
         """Copy the pipeline with a configuration file laid over the defaults.
@@ -53,6 +61,8 @@ class ConfiguredPipeline(Pipeline):
     def __call__(self, *args: Any, **parameters: Any) -> Any:
         """Run the pipeline; a user's mistake in a step ends as the step's own sentence."""
         with _helpful_console(), interruptible():
+            # Not before: ZenML opens its store to find a hook again, and an import would do so.
+            self.configure(on_failure=self._on_failure)
             return super().__call__(*args, **parameters)
 
 

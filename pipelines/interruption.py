@@ -1,6 +1,5 @@
 """Ctrl-C and SIGTERM end a run cleanly, wherever it is."""
 
-import _thread
 import signal
 import threading
 from collections.abc import Iterator
@@ -9,8 +8,8 @@ from types import FrameType
 
 from zenml.orchestrators.signal_handler import SignalHandler
 
-# Code that holds a transaction. Left in the middle, it would keep its database locked, and ZenML, which writes down that
-# the run has failed, would wait for that lock for ever.
+# Code that may hold a transaction. Left in the middle, it would keep its database locked, and ZenML, which then writes
+# down that the run has failed, would wait for that lock for ever.
 _TRANSACTIONS = ("sqlalchemy", "zenml.zen_stores", "mlflow.store")
 
 _SECONDS_BETWEEN_TRIES = 0.02
@@ -20,8 +19,8 @@ _SECONDS_BETWEEN_TRIES = 0.02
 def interruptible() -> Iterator[None]:
     """Raise KeyboardInterrupt at SIGINT and SIGTERM, as soon as no transaction is open.
 
-    It stands in for ZenML's own handler, which asks the store in the middle of whatever the store is doing. Signals that
-    were ignored stay ignored; outside the main thread, which gets no signals, nothing changes.
+    It stands in for ZenML's own handler, which asks the store in the middle of whatever the store is doing. Signals
+    that were ignored stay ignored; outside the main thread, which gets no signals, nothing changes.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -43,7 +42,8 @@ def interruptible() -> Iterator[None]:
 def _interrupt(number: int, frame: FrameType | None) -> None:
     if not _in_transaction(frame):
         raise KeyboardInterrupt
-    again = threading.Timer(_SECONDS_BETWEEN_TRIES, _thread.interrupt_main, [number])
+    # A real signal: it also wakes a main thread that waits for something.
+    again = threading.Timer(_SECONDS_BETWEEN_TRIES, signal.pthread_kill, [threading.get_ident(), number])
     again.daemon = True
     again.start()
 

@@ -70,6 +70,10 @@ class Gate:
         experiment = self.mlflow().get_experiment_by_name(self.name)
         return self.mlflow().search_runs([experiment.experiment_id], f"attributes.run_name = '{run}'")[0]
 
+    def newest_mlflow_run(self) -> Any:
+        experiment = self.mlflow().get_experiment_by_name(self.name)
+        return self.mlflow().search_runs([experiment.experiment_id], order_by=["attributes.start_time DESC"])[0]
+
 
 @dataclass(frozen=True)
 class Run:
