@@ -104,11 +104,13 @@ def test_names_are_cleaned_of_what_the_tracker_does_not_allow(open_named, client
     assert client.get_run(run.run_id).data.metrics == {"recall:red _ blue ___": 0.5, "rappel:été": 0.6}
 
 
-def test_nothing_to_record_is_no_error(open_named):
+def test_nothing_to_record_is_no_error(open_named, client):
     run = open_named()
     run.log_metrics({"loss": None})
     run.log_parameters({})
     run.log_tags({})
+    data = client.get_run(run.run_id).data
+    assert (data.metrics, data.params) == ({}, {})
 
 
 def test_tags_find_a_run(open_named, client):

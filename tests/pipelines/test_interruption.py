@@ -89,6 +89,7 @@ def test_an_ignored_signal_stays_ignored():
         with interruptible():
             os.kill(os.getpid(), signal.SIGTERM)
             time.sleep(0.01)
+            assert signal.getsignal(signal.SIGTERM) is signal.SIG_IGN
     finally:
         signal.signal(signal.SIGTERM, former)
 
