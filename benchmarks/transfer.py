@@ -27,10 +27,11 @@ from quality_gate.data.snapshot import write_snapshot
 from quality_gate.data.sources import discover
 from quality_gate.data.split import split
 from quality_gate.evaluation.metrics import compute_metrics
+from quality_gate.home import Home
 from quality_gate.inference import softmax
 from quality_gate.models.weights import load_pretrained
 from quality_gate.models.zoo import TransferNetwork, architecture, assemble
-from quality_gate.preprocess import PreprocessingSpec, decode, normalise, preprocess, resize
+from quality_gate.preprocess import PreprocessingSpec, decode, make_view, normalise, preprocess
 from quality_gate.processors import available_processors
 from quality_gate.progress import ConsoleReporter
 from quality_gate.settings import SplitSettings, TransferSettings
@@ -52,7 +53,7 @@ class AugmentedPhotos(torch.utils.data.Dataset[tuple[torch.Tensor, int]]):
         return len(self.photos)
 
     def __getitem__(self, index: int) -> tuple[torch.Tensor, int]:
-        image = augment(resize(decode(self.photos[index]), self.spec), np.random.default_rng())
+        image = augment(make_view(decode(self.photos[index]), "crop", self.spec), np.random.default_rng())
         return torch.from_numpy(normalise(np.asarray(image), self.spec)), int(self.labels[index])
 
 
@@ -75,24 +76,25 @@ def plain_loop(sets: PhotoSets, spec: PreprocessingSpec) -> TransferNetwork:
 
 
 def features_once(sets: PhotoSets, _: PreprocessingSpec) -> TransferNetwork:
-    """This project: features of every photo and two augmented views once, the head to convergence."""
+    """This project: features of every photo and its views once, the head to convergence."""
     settings = TransferSettings(model=ARCHITECTURE, finetune_epochs=0)
     workers = available_processors()
-    result = train_transfer(
-        sets.train,
-        sets.validation,
-        settings,
-        seed=SEED,
-        weights_cache=Path(),
-        workers=workers,
-        reporter=ConsoleReporter(),
-    )
+    with tempfile.TemporaryDirectory() as home:
+        result = train_transfer(
+            sets.train,
+            sets.validation,
+            settings,
+            seed=SEED,
+            home=Home(Path(home)),
+            workers=workers,
+            reporter=ConsoleReporter(),
+        )
     return result.network
 
 
 def macro_f1(network: TransferNetwork, sets: PhotoSets, spec: PreprocessingSpec) -> float:
     """Test macro F1, 0..1."""
-    tensors = torch.from_numpy(np.stack([preprocess(photo, spec) for photo in sets.test.read()]))
+    tensors = torch.from_numpy(np.concatenate([preprocess(photo, spec) for photo in sets.test.read()]))
     with torch.inference_mode():
         logits = torch.cat([network(batch) for batch in torch.split(tensors, 32)]).numpy()
     return compute_metrics(sets.test.labels, softmax(logits), sets.test.classes).macro_f1
@@ -106,7 +108,7 @@ def main() -> None:
     options = parser.parse_args()
     torch.set_num_threads(available_processors())
     arch = architecture(ARCHITECTURE)
-    spec = PreprocessingSpec(224, "crop", arch.mean, arch.std)
+    spec = PreprocessingSpec(224, ("crop",), arch.mean, arch.std)
     contestants: dict[str, Callable[[PhotoSets, PreprocessingSpec], TransferNetwork]] = {
         "plain loop": plain_loop,
         "features once": features_once,

@@ -48,6 +48,11 @@ class Home:
         """Pretrained weight files: downloaded ones, and those a closed site puts here by hand."""
         return self.root / "weights"
 
+    @property
+    def features(self) -> Path:
+        """What frozen backbones saw of photos, and the backbones in the form that runs them."""
+        return self.root / "features"
+
     def reports(self, name: str) -> Path:
         """The report pages of the gate called ``name``, one folder a run."""
         return self.root / "reports" / name

@@ -46,6 +46,23 @@ def softmax(logits: NDArray[np.floating[Any]], temperature: float = 1.0) -> NDAr
     return result
 
 
+def average_views(logits: NDArray[np.float32]) -> NDArray[np.float32]:
+    """One answer for the views of each photo: the logarithm of their mean probabilities.
+
+    Args:
+        logits: shape (photos, views, classes).
+
+    Returns:
+        float32, shape (photos, classes); with one view its logits as they are.
+    """
+    if logits.shape[1] == 1:
+        only: NDArray[np.float32] = logits[:, 0]
+        return only
+    mean = softmax(logits).mean(axis=1)
+    averaged: NDArray[np.float32] = np.log(np.maximum(mean, np.finfo(np.float32).tiny)).astype(np.float32)
+    return averaged
+
+
 class OnnxClassifier:
     """A model folder, ready to answer.
 
@@ -59,14 +76,16 @@ class OnnxClassifier:
 
     def __init__(self, folder: Path, *, threads: int = 1) -> None:
         self.manifest = ModelManifest.load(folder)
-        self._session = _open_session(folder / ONNX_FILE, threads)
+        self._session = open_session(folder / ONNX_FILE, threads=threads)
 
     def logits(self, tensors: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Logits, shape (photos, classes), of tensors, shape (photos, 3, size, size)."""
-        return np.asarray(self._session.run(["logits"], {"photos": tensors})[0], dtype=np.float32)
+        """Logits, shape (photos, classes), of tensors, shape (photos, views, 3, size, size)."""
+        photos, views = tensors.shape[:2]
+        answers = self._session.run(["logits"], {"photos": tensors.reshape(-1, *tensors.shape[2:])})[0]
+        return average_views(np.asarray(answers, dtype=np.float32).reshape(photos, views, -1))
 
     def probabilities(self, tensors: NDArray[np.float32]) -> NDArray[np.float64]:
-        """Calibrated probabilities, shape (photos, classes), of tensors, shape (photos, 3, size, size)."""
+        """Calibrated probabilities, shape (photos, classes), of tensors, shape (photos, views, 3, size, size)."""
         return softmax(self.logits(tensors), self.manifest.temperature)
 
     def predict(self, photos: Sequence[bytes]) -> list[Decision]:
@@ -94,7 +113,12 @@ class OnnxClassifier:
         )
 
 
-def _open_session(path: Path, threads: int) -> "InferenceSession":
+def open_session(path: Path, *, threads: int) -> "InferenceSession":
+    """An exported network, ready to run on the CPU.
+
+    Raises:
+        UnknownModelFormat: ONNX Runtime cannot load the file.
+    """
     import onnxruntime
 
     options = onnxruntime.SessionOptions()

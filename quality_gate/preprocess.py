@@ -11,7 +11,7 @@ import warnings
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,8 +20,8 @@ from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 FORMATS: tuple[str, ...] = ("JPEG", "PNG", "WEBP", "BMP")
 MAX_PIXELS = 50_000_000
 
-ResizeMode = Literal["crop", "squash", "letterbox"]
-RESIZE_MODES: tuple[ResizeMode, ...] = ("crop", "squash", "letterbox")
+View = Literal["crop", "squash", "letterbox", "crop_mirrored", "squash_mirrored", "letterbox_mirrored"]
+VIEWS: tuple[View, ...] = get_args(View)
 
 UPRIGHT_BY_ORIENTATION: Mapping[int, Image.Transpose] = MappingProxyType(
     {
@@ -49,8 +49,9 @@ class PreprocessingSpec:
 
     Attributes:
         size: edge of the square input, in pixels.
-        resize: ``crop`` scales the shorter edge to ``size / CROP_RATIO`` and takes the centre, ``squash`` ignores the
-            aspect ratio, ``letterbox`` keeps it and pads with the mean colour.
+        views: the ways a photo is brought to that size; the network answers each and the answers are averaged.
+            ``crop`` scales the shorter edge to ``size / CROP_RATIO`` and takes the centre, ``squash`` ignores the
+            aspect ratio, ``letterbox`` keeps it and pads with the mean colour; ``_mirrored``: left and right changed.
         mean: channel means (red, green, blue), in 0..1.
         std: channel standard deviations, in 0..1, above 0.
 
@@ -59,15 +60,15 @@ class PreprocessingSpec:
     """
 
     size: int
-    resize: ResizeMode
+    views: tuple[View, ...]
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
 
     def __post_init__(self) -> None:
         if not 8 <= self.size <= 2048:
             raise ValueError(f"preprocessing size is {self.size}; expected 8 to 2048 pixels")
-        if self.resize not in RESIZE_MODES:
-            raise ValueError(f"preprocessing resize is {self.resize!r}; expected one of {', '.join(RESIZE_MODES)}")
+        if not self.views or len(set(self.views)) < len(self.views) or not set(self.views) <= set(VIEWS):
+            raise ValueError(f"preprocessing views are {self.views!r}; expected different ones of {', '.join(VIEWS)}")
         if len(self.mean) != 3 or len(self.std) != 3 or min(self.std) <= 0:
             raise ValueError("preprocessing mean and std need three values each, and every std above 0")
 
@@ -87,7 +88,7 @@ class PreprocessingSpec:
         Raises:
             ValueError: a value is out of its range.
         """
-        return cls(values["size"], values["resize"], tuple(values["mean"]), tuple(values["std"]))
+        return cls(values["size"], tuple(values["views"]), tuple(values["mean"]), tuple(values["std"]))
 
 
 def decode(data: bytes, *, formats: tuple[str, ...] = FORMATS, max_pixels: int = MAX_PIXELS) -> Image.Image:
@@ -158,18 +159,21 @@ def _to_rgb(image: Image.Image) -> Image.Image:
     return image.convert("RGB")
 
 
-def resize(image: Image.Image, spec: PreprocessingSpec) -> Image.Image:
-    """Bring an RGB image to ``spec.size`` × ``spec.size``, the way ``spec.resize`` says."""
+def make_view(image: Image.Image, view: View, spec: PreprocessingSpec) -> Image.Image:
+    """Bring an RGB image to ``spec.size`` × ``spec.size`` in one way; ``PreprocessingSpec.views`` says what each is."""
     target = (spec.size, spec.size)
-    if spec.resize == "squash":
-        return image.resize(target, Image.Resampling.BICUBIC)
-    if spec.resize == "letterbox":
+    way = view.removesuffix("_mirrored")
+    if way == "squash":
+        made = image.resize(target, Image.Resampling.BICUBIC)
+    elif way == "letterbox":
         padding = tuple(round(255 * mean) for mean in spec.mean)
-        return ImageOps.pad(image, target, Image.Resampling.BICUBIC, color=padding)
-    width, height = image.size
-    edge = min(width, height) * CROP_RATIO
-    left, top = (width - edge) / 2, (height - edge) / 2
-    return image.resize(target, Image.Resampling.BICUBIC, box=(left, top, left + edge, top + edge))
+        made = ImageOps.pad(image, target, Image.Resampling.BICUBIC, color=padding)
+    else:
+        width, height = image.size
+        edge = min(width, height) * CROP_RATIO
+        left, top = (width - edge) / 2, (height - edge) / 2
+        made = image.resize(target, Image.Resampling.BICUBIC, box=(left, top, left + edge, top + edge))
+    return made if way == view else ImageOps.mirror(made)
 
 
 def normalise(pixels: NDArray[np.uint8], spec: PreprocessingSpec) -> NDArray[np.float32]:
@@ -188,12 +192,13 @@ def normalise(pixels: NDArray[np.uint8], spec: PreprocessingSpec) -> NDArray[np.
 
 
 def preprocess(data: bytes, spec: PreprocessingSpec) -> NDArray[np.float32]:
-    """Turn the bytes of one photo into the network's input: decode, resize, normalise.
+    """Turn the bytes of one photo into the network's input: decode, make the views, normalise.
 
     Returns:
-        float32, shape (3, size, size).
+        float32, shape (views, 3, size, size).
 
     Raises:
         UnreadableImage: the bytes cannot be used; the message says why.
     """
-    return normalise(np.asarray(resize(decode(data), spec)), spec)
+    image = decode(data)
+    return normalise(np.stack([np.asarray(make_view(image, view, spec)) for view in spec.views]), spec)

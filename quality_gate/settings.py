@@ -6,16 +6,24 @@ import re
 from importlib.util import find_spec
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from quality_gate.errors import UserError
-from quality_gate.preprocess import ResizeMode
+from quality_gate.preprocess import View
 
 DEMO = "demo"
+
+
+def _different(views: tuple[View, ...]) -> tuple[View, ...]:
+    if not views or len(set(views)) < len(views):
+        raise ValueError("expected one view or more, each once")
+    return views
+
 
 Share = Annotated[float, Field(gt=0, lt=1)]
 UnitInterval = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=1)]
+Views = Annotated[tuple[View, ...], AfterValidator(_different)]
 # The names of the model zoo, which cannot be asked without importing torch.
 ModelName = Literal["efficientnet_lite0", "resnet18"]
 
@@ -107,8 +115,13 @@ class TransferSettings(Settings):
         weights_file: file with the pretrained weights (``.safetensors`` or ``.pth``); null takes the packaged or the
             published ones.
         size: edge of the photos, in pixels.
-        resize: ``crop``, ``squash`` or ``letterbox``.
-        augmented_views: augmented copies of each training photo; their activations are computed once.
+        views: how a photo is brought to that size, where it is served and tested; the answers of several are
+            averaged. Two cost twice the processor and gained nothing beyond the noise on grocery photos (macro F1
+            0.917 with one, 0.911 with two, 0.907 with five; Brier score 0.073, 0.072, 0.073).
+        training_views: the views of a training photo: each is a row the model learns from.
+        augmented_views: randomly changed copies of the first training view, more rows to learn from. The head alone
+            on grocery photos: macro F1 0.901 with the crop, 0.925 with two copies beside it, 0.931 with mirrored crop
+            and squashed photo too (Brier score 0.080, 0.069, 0.066; standard deviation of the splits 0.01).
         finetune_epochs: most epochs in which the last blocks are trained; 0 keeps the backbone frozen.
         learning_rate: of fine-tuning, at its start.
         weight_decay: of fine-tuning.
@@ -121,7 +134,8 @@ class TransferSettings(Settings):
     model: ModelName = "efficientnet_lite0"
     weights_file: str | None = None
     size: Annotated[int, Field(ge=32, le=512)] = 224
-    resize: ResizeMode = "crop"
+    views: Views = ("crop",)
+    training_views: Views = ("crop", "crop_mirrored", "squash")
     augmented_views: Annotated[int, Field(ge=0, le=16)] = 2
     finetune_epochs: Annotated[int, Field(ge=0, le=500)] = 5
     learning_rate: Annotated[float, Field(gt=0, le=1)] = 1e-4

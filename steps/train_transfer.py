@@ -39,7 +39,7 @@ def train_transfer(
         photos.validation,
         settings.transfer,
         seed=settings.seed,
-        weights_cache=locate().weights,
+        home=locate(),
         workers=available_processors(),
         reporter=ConsoleReporter(),
     )

@@ -117,7 +117,7 @@ def _write_tiny_model(folder: Path, *, version: str | None = "1", seed: int = 0)
         name="visual_quality_gate",
         architecture="tiny",
         classes=TINY_CLASSES,
-        preprocessing=PreprocessingSpec(TINY_SIZE, "crop", (0.5, 0.5, 0.5), (0.25, 0.25, 0.25)),
+        preprocessing=PreprocessingSpec(TINY_SIZE, ("crop",), (0.5, 0.5, 0.5), (0.25, 0.25, 0.25)),
         temperature=1.3,
         routing=CERTIFICATE,
         digests={"data": "d" * 64, "onnx": file_digest(folder / ONNX_FILE)},

@@ -1,4 +1,5 @@
 import io
+import shutil
 import subprocess
 import sys
 from dataclasses import replace
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from PIL import Image
 
-from quality_gate.inference import OnnxClassifier, softmax
+from quality_gate.inference import OnnxClassifier, average_views, softmax
 from quality_gate.models.manifest import ModelManifest, UnknownModelFormat
 from quality_gate.preprocess import UnreadableImage, preprocess
 
@@ -70,6 +71,38 @@ def test_an_answer_is_the_most_probable_class_of_the_calibrated_probabilities(fo
         assert decision.confidence == max(decision.probabilities.values())
         assert decision.model_version == "visual_quality_gate:1"
     assert classifier.logits(tensors).dtype == np.float32
+
+
+@given(logits=arrays(np.float32, (2, 3, 4), elements=st.floats(-30, 30, width=32)))
+@settings(deadline=None)
+def test_views_are_averaged_as_probabilities(logits):
+    averaged = softmax(average_views(logits))
+
+    np.testing.assert_allclose(averaged, softmax(logits).mean(axis=1), atol=1e-5)
+    np.testing.assert_allclose(averaged, softmax(average_views(logits[:, ::-1])), atol=1e-6)
+
+
+def test_the_logits_of_a_single_view_stay_as_they_are():
+    logits = np.array([[[3.0, -2.0]], [[0.5, 0.25]]], dtype=np.float32)
+
+    assert (average_views(logits) == logits[:, 0]).all()
+
+
+def test_a_view_that_is_sure_of_a_wrong_class_leaves_finite_logits():
+    assert np.isfinite(average_views(np.array([[[400.0, -400.0], [400.0, -400.0]]], dtype=np.float32))).all()
+
+
+def test_a_model_of_several_views_answers_with_their_mean(folder, tmp_path):
+    shutil.copytree(folder, tmp_path, dirs_exist_ok=True)
+    manifest = ModelManifest.load(folder)
+    views = ("squash", "letterbox")
+
+    def answer(*chosen):
+        spec = replace(manifest.preprocessing, views=chosen)
+        replace(manifest, preprocessing=spec, temperature=1.0).save(tmp_path)
+        return [list(decision.probabilities.values()) for decision in OnnxClassifier(tmp_path).predict(PHOTOS)]
+
+    np.testing.assert_allclose(answer(*views), np.mean([answer(view) for view in views], axis=0), atol=1e-6)
 
 
 def test_a_photo_is_answered_alike_alone_and_among_others(folder):

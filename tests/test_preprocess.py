@@ -15,16 +15,16 @@ from PIL import Image
 from quality_gate.preprocess import (
     FORMATS,
     MAX_PIXELS,
-    RESIZE_MODES,
+    VIEWS,
     PreprocessingSpec,
     UnreadableImage,
     decode,
+    make_view,
     normalise,
     preprocess,
-    resize,
 )
 
-SPEC = PreprocessingSpec(32, "crop", (0.4, 0.5, 0.6), (0.2, 0.25, 0.3))
+SPEC = PreprocessingSpec(32, ("crop",), (0.4, 0.5, 0.6), (0.2, 0.25, 0.3))
 ORIENTATION, MAKER, X_RESOLUTION = 0x0112, 0x010F, 0x011A
 
 # How a camera that was held so stores an upright picture (EXIF 2.3, tag 274).
@@ -42,7 +42,7 @@ STORED = {
 specs = st.builds(
     PreprocessingSpec,
     size=st.integers(8, 48),
-    resize=st.sampled_from(RESIZE_MODES),
+    views=st.lists(st.sampled_from(VIEWS), min_size=1, unique=True).map(tuple),
     mean=st.tuples(*[st.floats(0, 1)] * 3),
     std=st.tuples(*[st.floats(0.05, 1)] * 3),
 )
@@ -92,10 +92,10 @@ JPEG = encode(photo_pixels(40, 30), "JPEG")
 def test_every_photo_becomes_a_contiguous_float32_tensor_in_the_range_of_its_spec(spec, width, height, kind):
     tensor = preprocess(encode(photo_pixels(width, height), kind), spec)
 
-    assert tensor.shape == (3, spec.size, spec.size)
+    assert tensor.shape == (len(spec.views), 3, spec.size, spec.size)
     assert tensor.dtype == np.float32
     assert tensor.flags.c_contiguous
-    for channel, mean, std in zip(tensor, spec.mean, spec.std, strict=True):
+    for channel, mean, std in zip(tensor.swapaxes(0, 1), spec.mean, spec.std, strict=True):
         assert channel.min() >= -mean / std - 1e-4
         assert channel.max() <= (1 - mean) / std + 1e-4
 
@@ -116,9 +116,9 @@ def test_a_spec_survives_json(spec):
     assert again.digest == spec.digest
 
 
-@pytest.mark.parametrize("field", ["size", "resize", "mean", "std"])
+@pytest.mark.parametrize("field", ["size", "views", "mean", "std"])
 def test_every_field_of_a_spec_counts_in_its_digest(field):
-    other = {"size": 33, "resize": "squash", "mean": (0.4, 0.5, 0.61), "std": (0.2, 0.25, 0.31)}
+    other = {"size": 33, "views": ("squash", "crop"), "mean": (0.4, 0.5, 0.61), "std": (0.2, 0.25, 0.31)}
 
     assert replace(SPEC, **{field: other[field]}).digest != SPEC.digest
 
@@ -128,7 +128,9 @@ def test_every_field_of_a_spec_counts_in_its_digest(field):
     [
         ("size", 7),
         ("size", 2049),
-        ("resize", "stretch"),
+        ("views", ("stretch",)),
+        ("views", ()),
+        ("views", ("crop", "crop")),
         ("mean", (0.5, 0.5)),
         ("std", (0.5,)),
         ("std", (0.5, 0.0, 0.5)),
@@ -338,8 +340,8 @@ def framed(width, height, inner, colour="lime"):
 
 @pytest.mark.parametrize("size", [(256, 256), (400, 256), (256, 400)])
 def test_crop_takes_the_centre_square_of_seven_eighths_of_the_shorter_edge(size):
-    cropped = np.asarray(resize(framed(*size, inner=224), PreprocessingSpec(224, "crop", SPEC.mean, SPEC.std)))
-    tighter = np.asarray(resize(framed(*size, inner=216), PreprocessingSpec(224, "crop", SPEC.mean, SPEC.std)))
+    cropped = np.asarray(make_view(framed(*size, inner=224), "crop", replace(SPEC, size=224)))
+    tighter = np.asarray(make_view(framed(*size, inner=216), "crop", replace(SPEC, size=224)))
 
     assert (cropped == (0, 255, 0)).all()
     assert (tighter[0, 0] == (255, 0, 0)).all()
@@ -347,8 +349,8 @@ def test_crop_takes_the_centre_square_of_seven_eighths_of_the_shorter_edge(size)
 
 @pytest.mark.parametrize(("width", "height"), [(200, 100), (100, 200)])
 def test_letterbox_keeps_the_aspect_ratio_and_pads_with_the_mean(width, height):
-    spec = replace(SPEC, resize="letterbox", size=64)
-    boxed = np.asarray(resize(Image.new("RGB", (width, height), "white"), spec))
+    spec = replace(SPEC, size=64)
+    boxed = np.asarray(make_view(Image.new("RGB", (width, height), "white"), "letterbox", spec))
     across = boxed if width > height else boxed.transpose(1, 0, 2)
 
     assert (across[16:48] == 255).all()
@@ -358,14 +360,14 @@ def test_letterbox_keeps_the_aspect_ratio_and_pads_with_the_mean(width, height):
 
 
 def test_the_thinnest_photo_can_be_letterboxed():
-    assert resize(Image.new("RGB", (1, 2000)), replace(SPEC, resize="letterbox")).size == (32, 32)
+    assert make_view(Image.new("RGB", (1, 2000)), "letterbox", SPEC).size == (32, 32)
 
 
 def test_squash_fills_the_square_with_all_of_the_photo():
     photo = Image.new("RGB", (200, 60), "white")
     photo.paste("red", (0, 0, 25, 60))
     photo.paste("blue", (175, 0, 200, 60))
-    squashed = np.asarray(resize(photo, replace(SPEC, resize="squash", size=64)))
+    squashed = np.asarray(make_view(photo, "squash", replace(SPEC, size=64)))
 
     assert (squashed[:, :6] == (255, 0, 0)).all()
     assert (squashed[:, 12:52] == 255).all()
@@ -385,9 +387,23 @@ def test_normalising_subtracts_the_mean_and_divides_by_the_deviation_channel_by_
     assert (normalise(pixels[0], spec) == tensors[0]).all()
 
 
-def test_preprocessing_is_decoding_resizing_and_normalising():
-    tensor = preprocess(JPEG, SPEC)
+@pytest.mark.parametrize("way", ["crop", "squash", "letterbox"])
+def test_a_mirrored_view_is_the_view_with_left_and_right_changed(way):
+    photo = Image.fromarray(pattern(40, 23))
 
-    assert (tensor == normalise(np.asarray(resize(decode(JPEG), SPEC)), SPEC)).all()
+    view, mirrored = (np.asarray(make_view(photo, name, SPEC)) for name in (way, f"{way}_mirrored"))
+
+    assert (mirrored == view[:, ::-1]).all()
+    assert (mirrored != view).any()
+
+
+def test_preprocessing_is_decoding_making_the_views_and_normalising():
+    spec = replace(SPEC, views=("squash", "crop_mirrored"))
+
+    tensors = preprocess(JPEG, spec)
+
+    assert tensors.shape == (2, 3, 32, 32)
+    for view, tensor in zip(spec.views, tensors, strict=True):
+        assert (tensor == normalise(np.asarray(make_view(decode(JPEG), view, spec)), spec)).all()
     with pytest.raises(UnreadableImage):
         preprocess(JPEG[:100], SPEC)

@@ -19,6 +19,7 @@ from quality_gate.evaluation.calibrated import calibrate_manifest
 from quality_gate.evaluation.candidate import measure
 from quality_gate.evaluation.gate import GateResult, apply_gate
 from quality_gate.evaluation.scores import Evaluation
+from quality_gate.home import Home
 from quality_gate.inference import OnnxClassifier
 from quality_gate.processors import available_processors
 from quality_gate.progress import ConsoleReporter
@@ -54,7 +55,7 @@ def train_and_judge(photos: Path, folder: Path, champion: Champion | None) -> Ou
         sets.validation,
         settings.transfer,
         seed=settings.seed,
-        weights_cache=folder,
+        home=Home(folder / "home"),
         workers=workers,
         reporter=reporter,
     )

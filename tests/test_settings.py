@@ -58,7 +58,8 @@ BEYOND_THE_LIMIT = [
     ("validation.min_photos_per_class", 4), ("split.validation_share", 0), ("split.calibration_share", 1),
     ("split.test_share", "a fifth"), ("split.near_duplicate_bits", 13), ("baselines.histogram_bins", 1),
     ("baselines.scratch_size", 31), ("baselines.scratch_epochs", 0), ("transfer.model", "resnet99"),
-    ("transfer.size", 31), ("transfer.resize", "zoom"), ("transfer.finetune_epochs", -1),
+    ("transfer.size", 31), ("transfer.views", ()),
+    ("transfer.training_views", ("crop", "crop")), ("transfer.finetune_epochs", -1),
     ("transfer.learning_rate", 0), ("transfer.batch_size", 1), ("transfer.patience", 0), ("transfer.threads", -1),
     ("calibration.alpha", 0), ("calibration.alpha", 1), ("calibration.delta", 1.5),
     ("evaluation.bootstrap_resamples", 99), ("evaluation.worst_errors", 201), ("gate.min_macro_f1", 80),
@@ -81,8 +82,13 @@ def test_a_misspelt_key_is_named_with_its_section(field):
 
 @pytest.mark.parametrize("field", FIELDS)
 def test_a_value_of_another_kind_is_named_with_its_key_and_what_was_expected(field):
-    message = sentence(nested(field, ["twelve"]))
-    assert message.startswith(f"my.yaml: {field} is ['twelve']: input should be ")
+    message = sentence(nested(field, {"twelve": 12}))
+    assert message.startswith(f"my.yaml: {field} is {{'twelve': 12}}: input should be ")
+
+
+def test_an_unknown_view_is_named_with_its_place_and_those_there_are():
+    message = sentence(nested("transfer.views", ["crop", "zoom"]))
+    assert message.startswith("my.yaml: transfer.views.1 is 'zoom': input should be 'crop', 'squash', ")
 
 
 @pytest.mark.parametrize("section", SECTIONS)

@@ -51,7 +51,7 @@ def test_the_file_has_every_key_of_the_settings_and_no_other(parameters):
 
 
 def test_every_value_is_the_default_of_the_settings(parameters):
-    assert dict(leaves(parameters)) == dict(leaves(TrainingSettings().model_dump()))
+    assert dict(leaves(parameters)) == dict(leaves(TrainingSettings().model_dump(mode="json")))
 
 
 def test_the_file_alone_makes_the_default_settings(parameters):

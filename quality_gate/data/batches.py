@@ -38,17 +38,17 @@ def ordered_map(work: Callable[[Item], Result], items: Iterable[Item], *, worker
 
 def tensor_batches(
     photos: Iterable[bytes], read: Callable[[int, bytes], NDArray[np.float32]], *, workers: int
-) -> Iterator[NDArray[np.float32]]:
+) -> Iterator[tuple[NDArray[np.float32], list[int]]]:
     """Decode photos in threads, ahead of the network that consumes them in batches.
 
     Args:
         photos: encoded photos.
-        read: place and bytes of a photo to tensors, shape (views, 3, size, size).
+        read: place and bytes of a photo to tensors, shape (rows, 3, size, size).
         workers: threads.
 
     Yields:
-        float32, shape (views of at most ``BATCH_PHOTOS`` photos, 3, size, size).
+        The rows of at most ``BATCH_PHOTOS`` photos, float32, shape (rows, 3, size, size); and how many each photo has.
     """
     tensors = ordered_map(lambda numbered: read(*numbered), enumerate(photos), workers=workers)
     while batch := list(islice(tensors, BATCH_PHOTOS)):
-        yield np.concatenate(batch)
+        yield np.concatenate(batch), [len(rows) for rows in batch]

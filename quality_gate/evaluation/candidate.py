@@ -15,7 +15,7 @@ from quality_gate.evaluation.measured import Measured
 from quality_gate.evaluation.metrics import compute_metrics
 from quality_gate.evaluation.predictions import predict_logits
 from quality_gate.evaluation.scores import ChampionComparison, Evaluation, Scores
-from quality_gate.inference import OnnxClassifier, softmax
+from quality_gate.inference import OnnxClassifier, average_views, softmax
 from quality_gate.models.manifest import ONNX_FILE
 from quality_gate.preprocess import preprocess
 
@@ -99,8 +99,9 @@ def export_difference(model: ModelFolder, photos: PhotoSet) -> float:
     spec, temperature = classifier.manifest.preprocessing, classifier.manifest.temperature
     tensors = np.stack([preprocess(photo, spec) for photo in islice(photos.read(), EXPORT_CHECK_PHOTOS)])
     with torch.inference_mode():
-        trained = load_network(model.path)(torch.from_numpy(tensors)).numpy()
-    return float(np.abs(softmax(trained, temperature) - classifier.probabilities(tensors)).max())
+        trained = load_network(model.path)(torch.from_numpy(tensors.reshape(-1, *tensors.shape[2:]))).numpy()
+    logits = average_views(trained.reshape(*tensors.shape[:2], -1))
+    return float(np.abs(softmax(logits, temperature) - classifier.probabilities(tensors)).max())
 
 
 def latency_ms(model: ModelFolder, photos: PhotoSet) -> float:

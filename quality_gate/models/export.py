@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import logging
+import uuid
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,7 +14,9 @@ from typing import TYPE_CHECKING
 from quality_gate.models.manifest import ONNX_FILE
 
 if TYPE_CHECKING:
-    from torch import nn
+    from torch import Tensor, nn
+
+    from quality_gate.models.zoo import TransferNetwork
 
 
 def export_onnx(network: nn.Module, size: int, folder: Path) -> Path:
@@ -27,9 +30,42 @@ def export_onnx(network: nn.Module, size: int, folder: Path) -> Path:
     Returns:
         The path of the file.
     """
+    path = folder / ONNX_FILE
+    _export(network, size, ["logits"], path)
+    return path
+
+
+def export_backbone(network: TransferNetwork, size: int, path: Path) -> None:
+    """Write the network without its head: photos in, ``features`` (N, F) and the trunk's ``activations`` out.
+
+    Args:
+        network: on the CPU; it is put into evaluation mode.
+        size: edge of the photos, in pixels.
+        path: the file; it appears when it is whole.
+    """
+    from torch import nn
+
+    class Backbone(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.network = network
+
+        def forward(self, photos: Tensor) -> tuple[Tensor, Tensor]:
+            activations = self.network.trunk(photos)
+            return self.network.features(activations), activations
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_suffix(f".{uuid.uuid4().hex}.partial")
+    try:
+        _export(Backbone(), size, ["features", "activations"], partial)
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def _export(module: nn.Module, size: int, outputs: list[str], path: Path) -> None:
     import torch
 
-    path = folder / ONNX_FILE
     # Two photos: a batch of one would be taken for a constant.
     example = torch.zeros(2, 3, size, size)
     loggers = ("torch.onnx", "onnxscript", "onnx_ir")
@@ -37,17 +73,16 @@ def export_onnx(network: nn.Module, size: int, folder: Path) -> Path:
         # The exporter warns of its own internals, which a user can do nothing about.
         warnings.simplefilter("ignore")
         program = torch.onnx.export(
-            network.cpu().eval(),
+            module.cpu().eval(),
             (example,),
             input_names=["photos"],
-            output_names=["logits"],
+            output_names=outputs,
             dynamic_shapes=({0: torch.export.Dim("photos")},),
             dynamo=True,
             verbose=False,
         )
     assert program is not None
     program.save(path, external_data=False)
-    return path
 
 
 @contextlib.contextmanager

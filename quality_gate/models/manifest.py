@@ -13,7 +13,7 @@ from typing import Any
 
 from quality_gate.preprocess import PreprocessingSpec
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 MANIFEST_FILE = "model.json"
 WEIGHTS_FILE = "weights.safetensors"
 ONNX_FILE = "model.onnx"
@@ -107,10 +107,9 @@ class ModelManifest:
             raise UnknownModelFormat(f"{path}: no readable model manifest ({error})") from None
         if not isinstance(values, dict):
             raise UnknownModelFormat(f"{path}: not a model manifest; expected a JSON object")
-        if values.get("format_version") != FORMAT_VERSION:
-            raise UnknownModelFormat(
-                f"{path}: format version {values.get('format_version')}; this version reads {FORMAT_VERSION}"
-            )
+        version: Any = values.get("format_version")
+        if version not in range(1, FORMAT_VERSION + 1) or isinstance(version, bool):
+            raise UnknownModelFormat(f"{path}: format version {version}; this version reads 1 to {FORMAT_VERSION}")
         missing = sorted({field.name for field in fields(cls)} - set(values))
         if missing:
             raise UnknownModelFormat(f"{path}: not a model manifest; it lacks {', '.join(missing)}")
@@ -120,8 +119,9 @@ class ModelManifest:
                 **{
                     **values,
                     "classes": tuple(values["classes"]),
-                    "preprocessing": PreprocessingSpec.from_json(values["preprocessing"]),
+                    "preprocessing": PreprocessingSpec.from_json(_with_views(values["preprocessing"], version)),
                     "routing": RoutingCertificate(**routing) if routing else None,
+                    "format_version": FORMAT_VERSION,
                 }
             )
         except (KeyError, TypeError, ValueError) as error:
@@ -130,6 +130,11 @@ class ModelManifest:
     def with_version(self, version: str) -> "ModelManifest":
         """The same manifest with its number in the registry."""
         return replace(self, version=version)
+
+
+def _with_views(preprocessing: dict[str, Any], version: int) -> dict[str, Any]:
+    """The preprocessing of any version: version 1 had a single view, called ``resize``."""
+    return preprocessing if version > 1 else {**preprocessing, "views": [preprocessing["resize"]]}
 
 
 def file_digest(path: Path) -> str:

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from quality_gate.data.batches import ordered_map
 from quality_gate.inference import softmax
-from quality_gate.preprocess import PreprocessingSpec, decode, resize
+from quality_gate.preprocess import decode
 from quality_gate.training.fit import Rows, Schedule, fit, predict_logits
 
 if TYPE_CHECKING:
@@ -31,8 +32,11 @@ def read_pixels(photos: Iterable[bytes], size: int, workers: int) -> NDArray[np.
     Returns:
         uint8, shape (photos, size, size, 3).
     """
-    spec = PreprocessingSpec(size, "squash", (0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
-    return np.stack(list(ordered_map(lambda photo: np.asarray(resize(decode(photo), spec)), photos, workers=workers)))
+
+    def read(photo: bytes) -> NDArray[np.uint8]:
+        return np.asarray(decode(photo).resize((size, size), Image.Resampling.BICUBIC))
+
+    return np.stack(list(ordered_map(read, photos, workers=workers)))
 
 
 def colour_histograms(pixels: NDArray[np.uint8], bins: int) -> NDArray[np.float32]:

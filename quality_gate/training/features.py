@@ -1,97 +1,277 @@
-"""What the frozen trunk sees of each photo, computed once and kept: fine-tuning then costs only the tail."""
+"""What the frozen backbone sees of each photo, computed once and kept: training then costs only what is trained."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from importlib.metadata import version
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from quality_gate.data.batches import ordered_map, tensor_batches
-from quality_gate.preprocess import PreprocessingSpec, decode, normalise, resize
+from quality_gate.inference import open_session
+from quality_gate.models.export import export_backbone
+from quality_gate.models.manifest import UnknownModelFormat
+from quality_gate.preprocess import PreprocessingSpec, View, decode, make_view, normalise
 from quality_gate.training.augment import augment
+from quality_gate.training.feature_cache import FeatureCache
 
 if TYPE_CHECKING:
     import torch
 
+    from quality_gate.data.photo_set import PhotoSet
     from quality_gate.models.zoo import TransferNetwork
+    from quality_gate.progress import Progress
+
+PUT_ROWS = 256
+
+Kind = Literal["features", "activations"]
+KINDS: tuple[Kind, ...] = ("features", "activations")
+DTYPES: Mapping[Kind, type[np.generic]] = MappingProxyType({"features": np.float32, "activations": np.float16})
+
+# What decides, besides the weights, which features a photo has.
+_MODULES = ("preprocess.py", "training/augment.py", "training/features.py")
+_LIBRARIES = ("numpy", "onnxruntime", "pillow", "torch", "torchvision")
 
 
-def read_views(photo: bytes, spec: PreprocessingSpec, views: int, seed: int) -> NDArray[np.float32]:
-    """Decode a photo and make its views.
+@dataclass(frozen=True)
+class Row:
+    """One picture of a photo that the network is given.
+
+    Attributes:
+        view: how the photo is brought to the network's size.
+        copy: 0 is the view as it is; 1, 2, … are randomly changed copies of it.
+    """
+
+    view: View
+    copy: int = 0
+
+
+class Seen(NamedTuple):
+    """What the backbone saw of some photos: all rows of the first photo, then those of the second, and so on.
+
+    Attributes:
+        features: of the penultimate layer, float32, shape (rows, F).
+        activations: behind the trunk, float16, shape (rows, channels, h, w): half the memory of float32, and finer
+            than 8-bit photos are; None where they were not asked for.
+    """
+
+    features: NDArray[np.float32]
+    activations: torch.Tensor | None
+
+
+def read_rows(
+    photo: bytes, image_id: str, rows: Iterable[Row], spec: PreprocessingSpec, seed: int
+) -> NDArray[np.float32]:
+    """Decode a photo and make some of its rows.
 
     Args:
         photo: encoded bytes.
-        spec: how it becomes a tensor.
-        views: augmented copies beside the plain photo, 0 or more.
-        seed: of this photo's augmentation.
+        image_id: SHA-256 of them; with ``seed`` it decides the random copies.
+        rows: which ones.
+        spec: size and normalisation.
+        seed: of the run.
 
     Returns:
-        float32, shape (1 + views, 3, size, size); the plain photo first.
+        float32, shape (rows, 3, size, size).
     """
-    plain = resize(decode(photo), spec)
-    rng = np.random.default_rng(seed)
-    pictures = [plain, *(augment(plain, rng) for _ in range(views))]
-    return normalise(np.stack([np.asarray(picture) for picture in pictures]), spec)
+    image = decode(photo)
+    pictures = []
+    for row in rows:
+        picture = make_view(image, row.view, spec)
+        if row.copy:
+            picture = augment(picture, np.random.default_rng([seed, row.copy, int(image_id[:16], 16)]))
+        pictures.append(np.asarray(picture))
+    return normalise(np.stack(pictures), spec)
 
 
-def trunk_activations(
-    network: TransferNetwork,
-    photos: Iterable[bytes],
-    read: Callable[[int, bytes], NDArray[np.float32]],
-    device: torch.device,
-    *,
-    workers: int,
-    on_progress: Callable[[int], None],
-) -> torch.Tensor:
-    """Run the frozen trunk over photos.
+class FrozenBackbone:
+    """A pretrained network before it is taught anything.
 
-    On the CPU every photo has one thread: threads that share a photo wait for each other, the longer the busier the
-    machine is, and the result would depend on their number.
+    On the CPU ONNX Runtime runs it, in half the time of PyTorch, and every photo has one thread: threads that share a
+    photo wait for each other, the longer the busier the machine is, and the result would depend on their number.
 
     Args:
         network: in evaluation mode on ``device``.
-        photos: encoded photos.
-        read: place and bytes of a photo to its views, float32, shape (views, 3, size, size).
-        device: where the trunk runs; on CUDA it runs in half precision and in batches.
+        spec: size and normalisation.
+        device: where it runs; on CUDA in half precision and in batches.
+        folder: where features are kept, with the exported network.
         workers: threads.
-        on_progress: called with the rows that are done.
-
-    Returns:
-        float16 on the CPU, shape (rows, channels, h, w): half the memory, and finer than 8-bit photos are.
     """
-    import torch
 
-    from quality_gate.training.threads import one_thread
+    def __init__(
+        self, network: TransferNetwork, spec: PreprocessingSpec, device: torch.device, folder: Path, *, workers: int
+    ) -> None:
+        digest = _digest(network, spec, device)
+        self._spec = spec
+        self._workers = workers
+        self._cache = FeatureCache(folder / f"{digest}.sqlite")
+        self._embedding: _Embedding = (
+            _CpuEmbedding(network, spec.size, folder / f"{digest}.onnx")
+            if device.type == "cpu"
+            else _CudaEmbedding(network, device)
+        )
+        self._shapes = _shapes(network, spec.size, device)
 
-    def embed(views: NDArray[np.float32]) -> torch.Tensor:
-        with torch.inference_mode(), torch.autocast(device.type, enabled=device.type == "cuda"):
-            tensors = torch.from_numpy(views).to(device, memory_format=torch.channels_last)
-            activations: torch.Tensor = network.trunk(tensors)
-            return activations.to("cpu", torch.float16)
+    def see(
+        self, photos: PhotoSet, rows: Sequence[Row], *, seed: int, on_progress: Progress, activations: bool = False
+    ) -> Seen:
+        """Run the backbone over photos, except over those it has seen before.
 
-    parts: list[torch.Tensor] = []
-    done = 0
-    with one_thread():
-        if device.type == "cpu":
-            results = ordered_map(lambda numbered: embed(read(*numbered)), enumerate(photos), workers=workers)
-        else:
-            results = map(embed, tensor_batches(photos, read, workers=workers))
-        for part in results:
-            parts.append(part)
-            done += len(part)
-            on_progress(done)
-    return torch.cat(parts)
+        Args:
+            photos: the photos.
+            rows: of each photo.
+            seed: of the random copies.
+            on_progress: called with the rows that are done and how many there are.
+            activations: whether those of the trunk are wanted too.
+        """
+        import torch
+
+        kinds = KINDS if activations else KINDS[:1]
+        arrays = {kind: np.empty((len(photos), len(rows), *self._shapes[kind]), DTYPES[kind]) for kind in kinds}
+        places: dict[str, list[int]] = {}
+        for place, image_id in enumerate(photos.image_ids):
+            places.setdefault(image_id, []).append(place)
+        done = 0
+        for image_id, values in self._recall_or_compute(photos, list(places), rows, seed, kinds):
+            for kind, value in zip(kinds, values, strict=True):
+                arrays[kind][places[image_id]] = value
+            done += len(places[image_id]) * len(rows)
+            on_progress(done, len(photos) * len(rows))
+        flat = [arrays[kind].reshape(-1, *self._shapes[kind]) for kind in kinds]
+        return Seen(flat[0], torch.from_numpy(flat[1]) if activations else None)
+
+    def _recall_or_compute(
+        self, photos: PhotoSet, image_ids: list[str], rows: Sequence[Row], seed: int, kinds: Sequence[Kind]
+    ) -> Iterator[tuple[str, list[NDArray[np.generic]]]]:
+        """The arrays of each kind of each photo, those that are known first."""
+        keys = {
+            image_id: [[f"{kind}:{_key(image_id, row, seed)}" for row in rows] for kind in kinds]
+            for image_id in image_ids
+        }
+        unknown = []
+        for image_id in image_ids:
+            wanted = [key for some in keys[image_id] for key in some]
+            known = self._cache.get(wanted)
+            if len(known) < len(wanted):
+                unknown.append(image_id)
+                continue
+            yield (
+                image_id,
+                [
+                    np.stack([np.frombuffer(known[key], DTYPES[kind]).reshape(self._shapes[kind]) for key in some])
+                    for kind, some in zip(kinds, keys[image_id], strict=True)
+                ],
+            )
+        fresh: dict[str, bytes] = {}
+        for image_id, values in zip(unknown, self._compute(photos, unknown, rows, seed, kinds), strict=True):
+            for some, value in zip(keys[image_id], values, strict=True):
+                fresh |= {key: row.tobytes() for key, row in zip(some, value, strict=True)}
+            if len(fresh) >= PUT_ROWS or image_id == unknown[-1]:
+                self._cache.put(fresh)
+                fresh = {}
+            yield image_id, values
+
+    def _compute(
+        self, photos: PhotoSet, image_ids: list[str], rows: Sequence[Row], seed: int, kinds: Sequence[Kind]
+    ) -> Iterator[list[NDArray[np.generic]]]:
+        def read(place: int, photo: bytes) -> NDArray[np.float32]:
+            return read_rows(photo, image_ids[place], rows, self._spec, seed)
+
+        encoded = photos.snapshot.photos(image_ids)
+        return self._embedding.run(encoded, read, kinds, workers=self._workers)
 
 
-def pooled_features(network: TransferNetwork, activations: torch.Tensor, device: torch.device) -> NDArray[np.float32]:
-    """Features of the penultimate layer, float32, shape (rows, F), of the trunk's activations."""
+class _Embedding(Protocol):
+    def run(
+        self,
+        photos: Iterable[bytes],
+        read: Callable[[int, bytes], NDArray[np.float32]],
+        kinds: Sequence[Kind],
+        *,
+        workers: int,
+    ) -> Iterator[list[NDArray[np.generic]]]:
+        """The arrays of each kind, photo by photo, of what ``read`` makes of the place and the bytes of each."""
+
+
+class _CpuEmbedding:
+    def __init__(self, network: TransferNetwork, size: int, path: Path) -> None:
+        try:
+            self._session = open_session(path, threads=1)
+        except UnknownModelFormat:
+            # It was never exported, or the file is damaged.
+            export_backbone(network, size, path)
+            self._session = open_session(path, threads=1)
+
+    def run(
+        self,
+        photos: Iterable[bytes],
+        read: Callable[[int, bytes], NDArray[np.float32]],
+        kinds: Sequence[Kind],
+        *,
+        workers: int,
+    ) -> Iterator[list[NDArray[np.generic]]]:
+        def embed(numbered: tuple[int, bytes]) -> list[NDArray[np.generic]]:
+            arrays = self._session.run(list(kinds), {"photos": read(*numbered)})
+            return [np.asarray(array, DTYPES[kind]) for kind, array in zip(kinds, arrays, strict=True)]
+
+        return ordered_map(embed, enumerate(photos), workers=workers)
+
+
+class _CudaEmbedding:
+    def __init__(self, network: TransferNetwork, device: torch.device) -> None:
+        self._network = network
+        self._device = device
+
+    def run(
+        self,
+        photos: Iterable[bytes],
+        read: Callable[[int, bytes], NDArray[np.float32]],
+        kinds: Sequence[Kind],
+        *,
+        workers: int,
+    ) -> Iterator[list[NDArray[np.generic]]]:
+        import torch
+
+        for batch, sizes in tensor_batches(photos, read, workers=workers):
+            with torch.inference_mode(), torch.autocast("cuda"):
+                tensors = torch.from_numpy(batch).to(self._device, memory_format=torch.channels_last)
+                activations = self._network.trunk(tensors)
+                seen = {"features": self._network.features(activations), "activations": activations}
+            arrays = [seen[kind].cpu().numpy().astype(DTYPES[kind]) for kind in kinds]
+            yield from zip(*(np.split(array, np.cumsum(sizes)[:-1]) for array in arrays), strict=True)
+
+
+def _key(image_id: str, row: Row, seed: int) -> str:
+    return f"{image_id}:{row.view}:{row.copy}:{seed}" if row.copy else f"{image_id}:{row.view}"
+
+
+def _shapes(network: TransferNetwork, size: int, device: torch.device) -> dict[Kind, tuple[int, ...]]:
+    """Of one row of each kind."""
     import torch
 
     with torch.inference_mode():
-        parts = [
-            network.features(part.to(device, torch.float32, memory_format=torch.channels_last)).cpu()
-            for part in torch.split(activations, 64)
-        ]
-    return torch.cat(parts).numpy()
+        activations = network.trunk(torch.zeros(1, 3, size, size, device=device))
+        return {"features": tuple(network.features(activations).shape[1:]), "activations": tuple(activations.shape[1:])}
+
+
+def _digest(network: TransferNetwork, spec: PreprocessingSpec, device: torch.device) -> str:
+    """Of all that decides, besides the photo, what the backbone sees of it."""
+    from safetensors.torch import save
+
+    package = Path(__file__).resolve().parent.parent
+    digest = hashlib.sha256()
+    for part in (network.trunk, network.tail):
+        digest.update(save({name: tensor.cpu().contiguous() for name, tensor in part.state_dict().items()}))
+    digest.update(repr(network.trunk).encode())
+    digest.update(json.dumps([asdict(replace(spec, views=("crop",))), device.type]).encode())
+    for module in _MODULES:
+        digest.update((package / module).read_bytes())
+    digest.update(json.dumps([version(library) for library in _LIBRARIES]).encode())
+    return digest.hexdigest()

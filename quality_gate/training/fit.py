@@ -206,4 +206,5 @@ def _set_training_mode(network: nn.Module, freeze_batch_norm: bool) -> None:
 def _to_device(batch: torch.Tensor, device: torch.device) -> torch.Tensor:
     import torch
 
-    return batch.to(device, torch.float32, memory_format=torch.channels_last)
+    layout = torch.channels_last if batch.dim() == 4 else torch.contiguous_format
+    return batch.to(device, torch.float32, memory_format=layout)

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 from quality_gate.processors import available_processors
 
 
@@ -21,16 +18,3 @@ def pin_threads(threads: int) -> None:
 
     torch.set_num_threads(threads or available_processors())
     torch.use_deterministic_algorithms(True, warn_only=True)
-
-
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """Let torch use one thread an operation, for work that is spread over threads photo by photo."""
-    import torch
-
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,7 +14,7 @@ from quality_gate.models.manifest import ONNX_FILE, WEIGHTS_FILE, ModelManifest,
 from quality_gate.models.weights import load_pretrained
 from quality_gate.models.zoo import TransferNetwork, architecture, assemble
 from quality_gate.preprocess import PreprocessingSpec
-from quality_gate.training.features import pooled_features, read_views, trunk_activations
+from quality_gate.training.features import FrozenBackbone, Row, Seen
 from quality_gate.training.fit import Rows, Schedule, fit
 from quality_gate.training.head import LinearHead, train_head
 from quality_gate.training.history import TrainingHistory
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     import torch
 
     from quality_gate.data.photo_set import PhotoSet
+    from quality_gate.home import Home
     from quality_gate.progress import Reporter
     from quality_gate.settings import TrainingSettings, TransferSettings
 
@@ -49,14 +51,15 @@ def train_transfer(
     settings: TransferSettings,
     *,
     seed: int,
-    weights_cache: Path,
+    home: Home,
     workers: int,
     reporter: Reporter,
 ) -> TransferResult:
     """Train the head to convergence on frozen features, then the last blocks.
 
-    The trunk's activations of every photo and its augmented views are computed once; both stages use them. The
-    fine-tuned state is kept only where it is better on the validation photos than the head alone.
+    What the frozen backbone sees of every photo is computed once and kept; both stages use it. The fine-tuned state
+    is kept only where it is better on the validation photos than the head alone. Where a photo is served in several
+    views, validation looks at the first.
 
     Raises:
         UserError: the model is not in the zoo, or its weights cannot be had.
@@ -65,39 +68,27 @@ def train_transfer(
 
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     arch = architecture(settings.model)
-    spec = PreprocessingSpec(settings.size, settings.resize, arch.mean, arch.std)
+    spec = PreprocessingSpec(settings.size, settings.views, arch.mean, arch.std)
     torch.manual_seed(seed)
-    network = assemble(load_pretrained(arch, settings.weights_file, weights_cache), arch, len(train.classes))
+    network = assemble(load_pretrained(arch, settings.weights_file, home.weights), arch, len(train.classes))
     network = network.to(device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
     network.trunk.requires_grad_(False)
+    backbone = FrozenBackbone(network, spec, device, home.features, workers=workers)
 
-    def activations(photos: PhotoSet, views: int, task: str) -> torch.Tensor:
-        rows = len(photos) * (1 + views)
-        move = reporter.progress(task)
-        return trunk_activations(
-            network,
-            photos.read(),
-            # A photo's seed depends on its place alone, so the number of workers changes nothing.
-            lambda place, photo: read_views(photo, spec, views, seed + place),
-            device,
-            workers=workers,
-            on_progress=lambda done: move(done, rows),
-        )
-
-    views = 1 + settings.augmented_views
-    train_inputs = activations(train, settings.augmented_views, "features of train")
-    validation_rows = Rows(activations(validation, 0, "features of validation"), validation.labels)
-    train_rows = Rows(train_inputs, train.labels.repeat(views))
+    finetune = settings.finetune_epochs > 0
+    rows = training_rows(settings)
+    look = partial(backbone.see, seed=seed, activations=finetune)
+    seen = look(train, rows, on_progress=reporter.progress("features of train"))
+    held_out = look(validation, [Row(spec.views[0])], on_progress=reporter.progress("features of validation"))
+    labels = train.labels.repeat(len(rows))
 
     reporter.say("head: logistic regression on frozen features")
-    head = train_head(
-        pooled_features(network, train_rows.inputs, device), train_rows.labels, train.groups.repeat(views), seed
-    )
+    head = train_head(seen.features, labels, train.groups.repeat(len(rows)), seed)
     _set_head(network, head)
     history = fit(
-        network.tail_and_head(),
-        train_rows,
-        validation_rows,
+        network.tail_and_head() if finetune else network.head,
+        Rows(_inputs(seen), labels),
+        Rows(_inputs(held_out), validation.labels),
         Schedule(
             epochs=settings.finetune_epochs,
             rows_per_epoch=len(train),
@@ -112,6 +103,12 @@ def train_transfer(
         on_epoch=lambda epoch: reporter.say(str(epoch)),
     )
     return TransferResult(network.cpu().eval(), spec, history, head.inverse_regularisation)
+
+
+def training_rows(settings: TransferSettings) -> list[Row]:
+    """The rows of each training photo: its views, then the changed copies of the first."""
+    plain = [Row(view) for view in settings.training_views]
+    return plain + [Row(settings.training_views[0], copy) for copy in range(1, settings.augmented_views + 1)]
 
 
 def save_candidate(
@@ -140,6 +137,12 @@ def save_candidate(
         },
     ).save(folder)
     return ModelFolder(folder)
+
+
+def _inputs(seen: Seen) -> torch.Tensor:
+    import torch
+
+    return torch.from_numpy(seen.features) if seen.activations is None else seen.activations
 
 
 def _set_head(network: TransferNetwork, head: LinearHead) -> None:

@@ -18,13 +18,13 @@ from quality_gate.models.weights import load_pretrained
 from quality_gate.models.zoo import TransferNetwork, architecture, assemble
 from quality_gate.preprocess import PreprocessingSpec
 from quality_gate.settings import TrainingSettings
-from quality_gate.training.features import read_views
+from quality_gate.training.features import Row, read_rows
 from quality_gate.training.history import TrainingHistory
 from quality_gate.training.transfer import TransferResult, save_candidate
 
 NAME = "skew_gate"
 CLASSES = ("onion", "potato", "tomato")
-SPEC = PreprocessingSpec(96, "crop", (0.498, 0.498, 0.498), (0.502, 0.502, 0.502))
+SPEC = PreprocessingSpec(96, ("crop",), (0.498, 0.498, 0.498), (0.502, 0.502, 0.502))
 
 
 def _turned_jpeg() -> bytes:
@@ -94,7 +94,7 @@ def served_preprocess(store: Path) -> ModuleType:
 
 def test_the_bento_makes_of_the_same_bytes_the_tensor_of_training(photos, served_preprocess):
     for name, photo in photos.items():
-        trained = read_views(photo, SPEC, 0, seed=9)[0]
+        trained = read_rows(photo, "0", [Row("crop")], SPEC, seed=9)
         served = served_preprocess.preprocess(photo, served_preprocess.PreprocessingSpec(**SPEC.to_json()))
         assert np.array_equal(trained, served), name
 
@@ -105,7 +105,7 @@ def test_the_running_bento_answers_as_the_trained_network(photos, network, store
     with serve(store, NAME) as server:
         for name, photo in photos.items():
             with torch.inference_mode():
-                logits = network(torch.from_numpy(read_views(photo, SPEC, 0, seed=9))).numpy()
+                logits = network(torch.from_numpy(read_rows(photo, "0", [Row("crop")], SPEC, seed=9))).numpy()
             expected = dict(zip(CLASSES, softmax(logits)[0], strict=True))
             answer = httpx.post(f"{server.url}/predict", files={"image": photo}).json()
             assert answer["probabilities"] == pytest.approx(expected, abs=1e-4), name

@@ -67,7 +67,8 @@ def test_batches_hold_all_views_of_their_photos_in_order(photos, views):
 
     batches = list(tensor_batches((bytes([place]) for place in range(photos)), read, workers=3))
 
-    assert [len(batch) for batch in batches[:-1]] == [BATCH_PHOTOS * views] * (len(batches) - 1)
-    rows = np.concatenate([np.empty((0, 3, 2, 2)), *batches])[:, 0, 0, 0]
+    assert [sizes for _, sizes in batches[:-1]] == [[views] * BATCH_PHOTOS] * (len(batches) - 1)
+    assert all(sum(sizes) == len(batch) for batch, sizes in batches)
+    rows = np.concatenate([np.empty((0, 3, 2, 2)), *(batch for batch, _ in batches)])[:, 0, 0, 0]
     assert rows.tolist() == np.arange(photos).repeat(views).tolist()
-    assert all(batch.dtype == np.float32 for batch in batches)
+    assert all(batch.dtype == np.float32 for batch, _ in batches)

@@ -122,7 +122,7 @@ def test_a_champion_sees_the_photos_its_own_way(measured, champion, test_photos)
     # A network of the same size whose photos are squashed and not cropped, and whose confidence is cooler.
     former = champion(seed=1)
     manifest = ModelManifest.load(former.folder)
-    replace(manifest, preprocessing=replace(manifest.preprocessing, resize="squash"), temperature=3.0).save(
+    replace(manifest, preprocessing=replace(manifest.preprocessing, views=("squash",)), temperature=3.0).save(
         former.folder
     )
     answers = measured(former).probabilities["champion"]

@@ -12,7 +12,7 @@ MANIFEST = ModelManifest(
     name="gate",
     architecture="efficientnet_lite0",
     classes=("onion", "potato", "tomato"),
-    preprocessing=PreprocessingSpec(64, "crop", (0.5,) * 3, (0.5,) * 3),
+    preprocessing=PreprocessingSpec(64, ("crop",), (0.5,) * 3, (0.5,) * 3),
 )
 
 

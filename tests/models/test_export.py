@@ -5,7 +5,7 @@ import onnxruntime
 import pytest
 import torch
 
-from quality_gate.models.export import export_onnx
+from quality_gate.models.export import export_backbone, export_onnx
 from quality_gate.models.zoo import architecture, assemble
 
 SIZE = 64
@@ -34,6 +34,21 @@ def test_the_exported_network_answers_as_the_trained_one(exported, batch):
     with torch.inference_mode():
         np.testing.assert_allclose(logits, network(torch.from_numpy(photos)).numpy(), atol=1e-5)
     assert logits.shape == (batch, 3)
+
+
+def test_the_exported_backbone_gives_features_and_activations_of_the_trunk(tmp_path):
+    network = build("resnet18").eval()
+    photos = np.random.default_rng(0).normal(size=(3, 3, SIZE, SIZE)).astype(np.float32)
+
+    export_backbone(network, SIZE, tmp_path / "made" / "backbone.onnx")
+
+    assert [file.name for file in (tmp_path / "made").iterdir()] == ["backbone.onnx"]
+    session = onnxruntime.InferenceSession(tmp_path / "made" / "backbone.onnx", providers=["CPUExecutionProvider"])
+    features, activations = session.run(["features", "activations"], {"photos": photos})
+    with torch.inference_mode():
+        expected = network.trunk(torch.from_numpy(photos))
+        np.testing.assert_allclose(activations, expected.numpy(), atol=1e-4)
+        np.testing.assert_allclose(features, network.features(expected).numpy(), atol=1e-4)
 
 
 def test_the_file_stands_alone(exported):

@@ -14,7 +14,7 @@ from quality_gate.models.manifest import (
 )
 from quality_gate.preprocess import PreprocessingSpec
 
-SPEC = PreprocessingSpec(224, "letterbox", (0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+SPEC = PreprocessingSpec(224, ("letterbox",), (0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 CERTIFICATE = RoutingCertificate(0.05, 0.1, 0.7, 0.9, 90, 1, 100, 0.0434)
 MANIFEST = ModelManifest(
     name="visual_quality_gate",
@@ -63,12 +63,25 @@ def test_equal_manifests_are_equal_files(tmp_path):
     assert (tmp_path / "first/model.json").read_bytes() == (tmp_path / "second/model.json").read_bytes()
 
 
+def test_a_manifest_of_version_1_is_read_with_its_only_view(tmp_path):
+    MANIFEST.save(tmp_path)
+
+    def to_version_1(values):
+        views = values["preprocessing"].pop("views")
+        values["preprocessing"]["resize"] = views[0]
+        values["format_version"] = 1
+
+    edit(tmp_path, to_version_1)
+
+    assert ModelManifest.load(tmp_path) == MANIFEST
+
+
 @pytest.mark.parametrize("version", [0, FORMAT_VERSION + 1, "1", None])
 def test_a_manifest_of_an_unknown_version_is_refused_by_file_and_version(version, tmp_path):
     MANIFEST.save(tmp_path)
     edit(tmp_path, lambda values: values.update(format_version=version))
 
-    with pytest.raises(UnknownModelFormat, match=rf"model\.json: format version {version}; this version reads 1"):
+    with pytest.raises(UnknownModelFormat, match=rf"model\.json: format version {version}; this version reads 1 to 2"):
         ModelManifest.load(tmp_path)
 
 
@@ -103,7 +116,7 @@ def test_a_missing_key_is_named_and_never_replaced_by_a_default(name, tmp_path):
     [
         lambda values: values.update(colour="red"),
         lambda values: values["preprocessing"].pop("size"),
-        lambda values: values["preprocessing"].update(resize="stretch"),
+        lambda values: values["preprocessing"].update(views=["stretch"]),
         lambda values: values["preprocessing"].update(size="large"),
         lambda values: values.update(preprocessing=None),
         lambda values: values["routing"].pop("threshold"),
@@ -113,7 +126,7 @@ def test_a_missing_key_is_named_and_never_replaced_by_a_default(name, tmp_path):
     ids=[
         "unknown key",
         "no size",
-        "unknown resize",
+        "unknown view",
         "size in words",
         "no spec",
         "no threshold",

@@ -24,7 +24,7 @@ def test_a_backbone_the_zoo_lacks_is_named_with_those_it_has():
 
 
 def test_the_input_statistics_are_a_valid_preprocessing(arch):
-    spec = PreprocessingSpec(224, "crop", arch.mean, arch.std)
+    spec = PreprocessingSpec(224, ("crop",), arch.mean, arch.std)
     assert all(0 < value < 1 for value in (*spec.mean, *spec.std))
 
 

@@ -2,7 +2,8 @@
 
 import io
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from hashlib import sha256
 
 import numpy as np
 import pytest
@@ -13,12 +14,15 @@ from quality_gate.data.photo_set import PhotoSet
 
 @dataclass(frozen=True)
 class MemorySnapshot:
-    """Encoded photos by their number."""
+    """Encoded photos by their SHA-256; ``asked`` lists the photos that were read."""
 
-    encoded: tuple[bytes, ...]
+    encoded: dict[str, bytes]
+    asked: list[str] = field(default_factory=list)
 
     def photos(self, image_ids):
-        return (self.encoded[int(image_id)] for image_id in image_ids)
+        for image_id in image_ids:
+            self.asked.append(image_id)
+            yield self.encoded[image_id]
 
 
 @pytest.fixture(scope="session")
@@ -40,11 +44,11 @@ def _encode_png(pixels: np.ndarray) -> bytes:
 
 
 def _photos_in_memory(photos: Sequence[bytes], labels: Sequence[int], classes: tuple[str, ...]) -> PhotoSet:
-    names = tuple(str(number) for number in range(len(photos)))
+    image_ids = tuple(sha256(photo).hexdigest() for photo in photos)
     return PhotoSet(
-        snapshot=MemorySnapshot(tuple(photos)),
-        image_ids=names,
-        paths=names,
+        snapshot=MemorySnapshot(dict(zip(image_ids, photos, strict=True))),
+        image_ids=image_ids,
+        paths=tuple(str(number) for number in range(len(photos))),
         classes=classes,
         labels=np.asarray(labels, dtype=np.int64),
         groups=np.arange(len(photos), dtype=np.int64),

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -6,17 +8,23 @@ from torch import nn
 
 from quality_gate.models.zoo import TransferNetwork
 from quality_gate.preprocess import PreprocessingSpec, preprocess
-from quality_gate.training.features import pooled_features, read_views, trunk_activations
+from quality_gate.training.features import FrozenBackbone, Row, read_rows
 
-SPEC = PreprocessingSpec(32, "crop", (0.4, 0.5, 0.6), (0.2, 0.25, 0.3))
+SPEC = PreprocessingSpec(32, ("crop",), (0.4, 0.5, 0.6), (0.2, 0.25, 0.3))
+ROWS = [Row("crop"), Row("squash_mirrored"), Row("crop", 1), Row("crop", 2)]
 CPU = torch.device("cpu")
 
 
 @pytest.fixture(scope="module")
-def photos(encode_png):
+def encoded(encode_png):
     rng = np.random.default_rng(0)
     coarse = [Image.fromarray(rng.integers(0, 256, (4, 4, 3), dtype=np.uint8)) for _ in range(9)]
     return [encode_png(np.asarray(image.resize((50 + place, 40)))) for place, image in enumerate(coarse)]
+
+
+@pytest.fixture
+def photos(encoded, photos_in_memory):
+    return photos_in_memory(encoded, [0] * len(encoded), ("onion",))
 
 
 @pytest.fixture(scope="module")
@@ -26,79 +34,129 @@ def network():
     return TransferNetwork(trunk, nn.Conv2d(6, 5, 3), 5, 3).eval()
 
 
-@pytest.mark.parametrize("resize", ["crop", "squash", "letterbox"])
-@pytest.mark.parametrize("views", [0, 2])
-def test_the_first_view_is_bit_for_bit_the_tensor_that_is_served(photos, resize, views):
-    spec = PreprocessingSpec(32, resize, SPEC.mean, SPEC.std)
-
-    for photo in photos:
-        tensors = read_views(photo, spec, views, seed=3)
-        assert (tensors.shape, tensors.dtype) == ((1 + views, 3, 32, 32), np.float32)
-        assert tensors[0].tobytes() == preprocess(photo, spec).tobytes()
+def see(network, photos, folder, *, spec=SPEC, rows=ROWS, workers=2, seed=1, activations=True, on_progress=None):
+    backbone = FrozenBackbone(network, spec, CPU, folder, workers=workers)
+    report = on_progress or (lambda _done, _total: None)
+    return backbone.see(photos, rows, seed=seed, on_progress=report, activations=activations)
 
 
-def test_views_differ_from_each_other_and_depend_on_the_seed_alone(photos):
-    first, again, other = (read_views(photos[0], SPEC, 2, seed) for seed in (1, 1, 2))
+@pytest.mark.parametrize("view", ["crop", "squash_mirrored", "letterbox"])
+def test_a_plain_row_is_bit_for_bit_the_tensor_that_is_served(encoded, view):
+    spec = replace(SPEC, views=(view,))
+
+    for photo in encoded:
+        rows = read_rows(photo, "ab", [Row("squash"), Row(view)], spec, seed=3)
+        assert (rows.shape, rows.dtype) == ((2, 3, 32, 32), np.float32)
+        assert rows[1].tobytes() == preprocess(photo, spec).tobytes()
+
+
+def test_changed_copies_depend_on_photo_seed_and_number_alone(encoded):
+    first, again, other_seed = (read_rows(encoded[0], "ab", ROWS, SPEC, seed) for seed in (1, 1, 2))
+    other_photo = read_rows(encoded[0], "cd", ROWS, SPEC, 1)
 
     assert (first == again).all()
-    assert (first[1:] != other[1:]).any(axis=(1, 2, 3)).all()
-    assert len({view.tobytes() for view in first}) == 3
+    assert (read_rows(encoded[0], "ab", ROWS[3:], SPEC, 1)[0] == first[3]).all()
+    for other in (other_seed, other_photo):
+        assert (first[:2] == other[:2]).all()
+        assert (first[2:] != other[2:]).any(axis=(1, 2, 3)).all()
+    assert len({row.tobytes() for row in first}) == len(ROWS)
 
 
-def test_activations_are_the_same_whatever_the_number_of_workers(network, photos):
-    def activations(workers):
-        return trunk_activations(
-            network,
-            iter(photos),
-            lambda place, photo: read_views(photo, SPEC, 1, place),
-            CPU,
-            workers=workers,
-            on_progress=lambda _done: None,
-        )
+def test_what_is_seen_are_the_features_and_activations_of_the_network_row_by_row(network, photos, encoded, tmp_path):
+    seen = see(network, photos, tmp_path)
 
-    alone, together = activations(1), activations(4)
-
-    assert torch.equal(alone, together)
-    assert alone.dtype == torch.float16
-
-
-def test_activations_are_those_of_the_trunk_photo_by_photo_in_order(network, photos):
-    progress = []
-
-    rows = trunk_activations(
-        network,
-        photos,
-        lambda place, photo: read_views(photo, SPEC, 1, place),
-        CPU,
-        workers=2,
-        on_progress=progress.append,
-    )
-
-    assert len(rows) == 2 * len(photos)
-    assert progress == list(range(2, 2 * len(photos) + 1, 2))
-    for place, photo in enumerate(photos):
+    assert (seen.features.dtype, seen.activations.dtype) == (np.float32, torch.float16)
+    assert len(seen.features) == len(seen.activations) == len(encoded) * len(ROWS)
+    for place, photo in enumerate(encoded):
+        rows = torch.from_numpy(read_rows(photo, photos.image_ids[place], ROWS, SPEC, 1))
+        these = slice(place * len(ROWS), (place + 1) * len(ROWS))
         with torch.inference_mode():
-            expected = network.trunk(torch.from_numpy(read_views(photo, SPEC, 1, place)))
-        torch.testing.assert_close(rows[2 * place : 2 * place + 2].float(), expected, rtol=2e-3, atol=2e-3)
+            activations = network.trunk(rows)
+            features = network.features(activations).numpy()
+        torch.testing.assert_close(seen.activations[these].float(), activations, rtol=2e-3, atol=2e-3)
+        np.testing.assert_allclose(seen.features[these], features, atol=1e-4)
 
 
-def test_a_photo_that_cannot_be_read_stops_the_work(network, photos):
+def test_the_number_of_workers_changes_no_bit(network, photos, tmp_path):
+    alone, together = (see(network, photos, tmp_path / str(workers), workers=workers) for workers in (1, 4))
+
+    assert alone.features.tobytes() == together.features.tobytes()
+    assert torch.equal(alone.activations, together.activations)
+
+
+def test_a_photo_that_was_seen_is_not_read_again(network, photos, encoded, photos_in_memory, tmp_path):
+    some = photos_in_memory(encoded[:6], [0] * 6, ("onion",))
+    before = see(network, some, tmp_path)
+    assert len(some.snapshot.asked) == 6
+
+    after = see(network, photos, tmp_path)
+
+    assert photos.snapshot.asked == list(photos.image_ids[6:])
+    fresh = see(network, photos, tmp_path / "fresh")
+    assert after.features.tobytes() == fresh.features.tobytes()
+    assert torch.equal(after.activations, fresh.activations)
+    assert after.features[: len(before.features)].tobytes() == before.features.tobytes()
+
+
+def test_features_alone_are_enough_where_no_activations_are_asked_for(network, photos, tmp_path):
+    assert see(network, photos, tmp_path, activations=False).activations is None
+    photos.snapshot.asked.clear()
+
+    see(network, photos, tmp_path, activations=False)
+    assert photos.snapshot.asked == []
+    see(network, photos, tmp_path, activations=True)
+    assert photos.snapshot.asked == list(photos.image_ids)
+
+
+def test_another_seed_changes_the_copies_alone(network, photos, tmp_path):
+    first, other = (see(network, photos, tmp_path, seed=seed).features.reshape(-1, 4, 5) for seed in (1, 2))
+
+    assert (first[:, :2] == other[:, :2]).all()
+    assert (first[:, 2:] != other[:, 2:]).any()
+
+
+@pytest.mark.parametrize("change", ["weights", "size", "mean"])
+def test_features_of_another_network_or_preprocessing_are_never_taken(network, photos, tmp_path, change):
+    see(network, photos, tmp_path)
+    photos.snapshot.asked.clear()
+    torch.manual_seed(1)
+    trunk = nn.Sequential(nn.Conv2d(3, 6, 3, stride=4), nn.ReLU())
+    other = TransferNetwork(trunk, nn.Conv2d(6, 5, 3), 5, 3).eval() if change == "weights" else network
+    changed = {"weights": {}, "size": {"size": 36}, "mean": {"mean": (0.4, 0.5, 0.61)}}[change]
+
+    see(other, photos, tmp_path, spec=replace(SPEC, **changed))
+
+    assert photos.snapshot.asked == list(photos.image_ids)
+
+
+def test_equal_photos_are_seen_once_and_given_to_each_place(network, encoded, photos_in_memory, tmp_path):
+    twice = photos_in_memory([encoded[0], encoded[1], encoded[0]], [0, 0, 0], ("onion",))
+
+    seen = see(network, twice, tmp_path)
+
+    assert len(twice.snapshot.asked) == 2
+    assert (seen.features[:4] == seen.features[8:]).all()
+    assert (seen.features[:4] != seen.features[4:8]).any()
+
+
+def test_progress_counts_rows_to_the_end_also_of_those_that_are_known(network, photos, tmp_path):
+    for _ in range(2):
+        told = []
+        see(network, photos, tmp_path, on_progress=lambda *numbers, told=told: told.append(numbers))
+        assert told == [(4 * (place + 1), 36) for place in range(9)]
+
+
+def test_a_photo_that_cannot_be_read_stops_the_work(network, encoded, photos_in_memory, tmp_path):
+    damaged = photos_in_memory([encoded[0], b""], [0, 0], ("onion",))
+
     with pytest.raises(ValueError, match="empty"):
-        trunk_activations(
-            network,
-            [photos[0], b""],
-            lambda _place, photo: read_views(photo, SPEC, 0, 0),
-            CPU,
-            workers=2,
-            on_progress=lambda _done: None,
-        )
+        see(network, damaged, tmp_path)
 
 
-def test_features_are_those_before_the_head_also_over_many_batches(network):
-    activations = torch.randn(150, 6, 8, 8, generator=torch.Generator().manual_seed(0)).half()
+def test_a_damaged_backbone_file_is_exported_again(network, photos, tmp_path):
+    seen = see(network, photos, tmp_path)
+    (exported,) = tmp_path.glob("*.onnx")
+    exported.write_bytes(b"no network")
+    (tmp_path / exported.with_suffix(".sqlite").name).unlink()
 
-    features = pooled_features(network, activations, CPU)
-
-    assert (features.shape, features.dtype) == ((150, 5), np.float32)
-    with torch.inference_mode():
-        np.testing.assert_allclose(features, network.features(activations.float()).numpy(), atol=1e-5)
+    assert (see(network, photos, tmp_path).features == seen.features).all()

@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from quality_gate.processors import available_processors
-from quality_gate.training.threads import one_thread, pin_threads
+from quality_gate.training.threads import pin_threads
 
 
 @pytest.fixture(autouse=True)
@@ -25,19 +25,3 @@ def test_0_takes_every_processor():
     pin_threads(0)
 
     assert torch.get_num_threads() == available_processors()
-
-
-def test_one_thread_is_used_inside_and_the_former_number_afterwards():
-    torch.set_num_threads(2)
-
-    with one_thread():
-        assert torch.get_num_threads() == 1
-    assert torch.get_num_threads() == 2
-
-
-def test_the_former_number_comes_back_after_an_error():
-    torch.set_num_threads(2)
-
-    with pytest.raises(RuntimeError, match="stopped"), one_thread():
-        raise RuntimeError("stopped")
-    assert torch.get_num_threads() == 2
