@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 def export_onnx(network: nn.Module, size: int, folder: Path) -> Path:
     """Write ``model.onnx``: input ``photos`` (N, 3, size, size) float32, output ``logits`` (N, classes).
 
+    A network of the zoo has a second output, ``feature_maps`` (N, F, h, w): what its pooling averages, and so what
+    class activation maps are made of. They are handed out only to those who ask for them.
+
     Args:
         network: the trained network; it is put into evaluation mode.
         size: edge of the photos, in pixels.
@@ -31,7 +34,8 @@ def export_onnx(network: nn.Module, size: int, folder: Path) -> Path:
         The path of the file.
     """
     path = folder / ONNX_FILE
-    _export(network, size, ["logits"], path)
+    exported, outputs = _with_feature_maps(network.eval())
+    _export(exported, size, outputs, path)
     return path
 
 
@@ -83,6 +87,27 @@ def _export(module: nn.Module, size: int, outputs: list[str], path: Path) -> Non
         )
     assert program is not None
     program.save(path, external_data=False)
+
+
+def _with_feature_maps(network: nn.Module) -> tuple[nn.Module, list[str]]:
+    """The module to export, and the names of its outputs."""
+    from torch import nn
+
+    from quality_gate.models.zoo import TransferNetwork
+
+    if not isinstance(network, TransferNetwork):
+        return network, ["logits"]
+
+    class WithFeatureMaps(nn.Module):
+        def __init__(self, whole: TransferNetwork) -> None:
+            super().__init__()
+            self.whole = whole
+
+        def forward(self, photos: Tensor) -> tuple[Tensor, Tensor]:
+            maps = self.whole.tail(self.whole.trunk(photos))
+            return self.whole.head(self.whole.pooling(maps)), maps
+
+    return WithFeatureMaps(network).eval(), ["logits", "feature_maps"]
 
 
 @contextlib.contextmanager

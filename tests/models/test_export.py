@@ -51,6 +51,28 @@ def test_the_exported_backbone_gives_features_and_activations_of_the_trunk(tmp_p
         np.testing.assert_allclose(features, network.features(expected).numpy(), atol=1e-4)
 
 
+def test_the_feature_maps_make_up_the_logits(exported):
+    network, path = exported
+    photos = np.random.default_rng(5).normal(size=(2, 3, SIZE, SIZE)).astype(np.float32)
+    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+
+    logits, maps = session.run(["logits", "feature_maps"], {"photos": photos})
+
+    weight, bias = (tensor.detach().numpy() for tensor in (network.head.weight, network.head.bias))
+    assert maps.shape == (2, weight.shape[1], 2, 2)
+    np.testing.assert_allclose(maps.mean(axis=(2, 3)) @ weight.T + bias, logits, atol=1e-4)
+
+
+def test_a_network_of_another_build_has_logits_alone(tmp_path):
+    network = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3), torch.nn.AdaptiveAvgPool2d(1), torch.nn.Flatten())
+
+    session = onnxruntime.InferenceSession(
+        str(export_onnx(network, SIZE, tmp_path)), providers=["CPUExecutionProvider"]
+    )
+
+    assert [output.name for output in session.get_outputs()] == ["logits"]
+
+
 def test_the_file_stands_alone(exported):
     _, path = exported
 

@@ -1,0 +1,130 @@
+import numpy as np
+import onnx
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from onnx import TensorProto, helper, numpy_helper
+from safetensors.numpy import save_file
+
+from quality_gate.evaluation.explain import class_activation_map, open_explainer, overlay, seen_pixels
+from quality_gate.preprocess import PreprocessingSpec, normalise
+
+SIZE, FEATURES, CLASSES = 32, 5, 3
+SPEC = PreprocessingSpec(SIZE, "crop", (0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+
+
+@pytest.fixture
+def write_network(tmp_path):
+    """Writes a network: patches, pooled, weighed; ``factor`` is what the logits are multiplied by at the end."""
+
+    def write(*, factor=1.0, maps="feature_maps", head=("head.weight", "head.bias")):
+        rng = np.random.default_rng(3)
+        patches = rng.normal(size=(FEATURES, 3, 8, 8)).astype(np.float32)
+        weight = rng.normal(size=(CLASSES, FEATURES)).astype(np.float32)
+        bias = rng.normal(size=CLASSES).astype(np.float32)
+        graph = helper.make_graph(
+            [
+                helper.make_node("Conv", ["photos", "patches"], [maps], strides=[8, 8]),
+                helper.make_node("GlobalAveragePool", [maps], ["pooled"]),
+                helper.make_node("Flatten", ["pooled"], ["features"]),
+                helper.make_node("Gemm", ["features", "weight", "bias"], ["raw"], transB=1),
+                helper.make_node("Mul", ["raw", "factor"], ["logits"]),
+            ],
+            "network",
+            [helper.make_tensor_value_info("photos", TensorProto.FLOAT, ["n", 3, SIZE, SIZE])],
+            [
+                helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["n", CLASSES]),
+                helper.make_tensor_value_info(maps, TensorProto.FLOAT, ["n", FEATURES, 4, 4]),
+            ],
+            [
+                numpy_helper.from_array(value, name)
+                for name, value in {
+                    "patches": patches, "weight": weight, "bias": bias, "factor": np.float32(factor).reshape(1),
+                }.items()
+            ],
+        )  # fmt: skip
+        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
+        onnx.save(model, tmp_path / "model.onnx")
+        save_file(dict(zip(head, (weight, bias), strict=True)), tmp_path / "weights.safetensors")
+        return tmp_path
+
+    return write
+
+
+def photo(seed=0):
+    return np.random.default_rng(seed).normal(size=(3, SIZE, SIZE)).astype(np.float32)
+
+
+@settings(deadline=None, max_examples=50)
+@given(seed=st.integers(0, 2**32 - 1), features=st.integers(1, 40), height=st.integers(1, 9), width=st.integers(1, 9))
+def test_the_mean_of_the_map_and_the_bias_make_the_logit(seed, features, height, width):
+    rng = np.random.default_rng(seed)
+    maps, weight = rng.normal(size=(features, height, width)), rng.normal(size=(4, features))
+    bias = rng.normal(size=4)
+    logits = weight @ maps.mean(axis=(1, 2)) + bias
+    found = [class_activation_map(maps, weight, index) for index in range(4)]
+    assert found[0].shape == (height, width)
+    np.testing.assert_allclose([each.mean() for each in found] + bias, logits, atol=1e-9)
+
+
+def test_a_place_that_alone_has_the_feature_of_the_class_alone_has_evidence():
+    maps = np.zeros((2, 3, 3), dtype=np.float32)
+    maps[1, 0, 2] = 4
+    found = class_activation_map(maps, np.array([[1, 0], [0, 0.5]], dtype=np.float32), 1)
+    assert found[0, 2] == 2
+    assert np.count_nonzero(found) == 1
+
+
+def test_maps_of_an_exported_network_make_up_its_logits(write_network):
+    explainer = open_explainer(write_network())
+    tensor = photo()
+    found = explainer.activation_maps(tensor, (0, 2))
+    logits = explainer.session.run(["logits"], {"photos": tensor[None]})[0][0]
+    assert [each.shape for each in found] == [(4, 4), (4, 4)]
+    np.testing.assert_allclose([each.mean() for each in found] + explainer.bias[[0, 2]], logits[[0, 2]], atol=1e-5)
+
+
+def test_a_network_that_does_more_after_its_maps_is_not_explained(write_network):
+    assert open_explainer(write_network(factor=1.5)).activation_maps(photo(), (0,)) is None
+
+
+@pytest.mark.parametrize("changed", [{"maps": "hidden"}, {"head": ("classifier.weight", "classifier.bias")}])
+def test_a_network_without_maps_or_without_a_linear_head_is_not_explained(write_network, changed):
+    assert open_explainer(write_network(**changed)) is None
+
+
+def test_a_model_folder_without_weights_is_not_explained(write_tiny_model, tmp_path):
+    assert open_explainer(write_tiny_model(tmp_path / "model")) is None
+
+
+@settings(deadline=None, max_examples=30)
+@given(seed=st.integers(0, 2**32 - 1))
+def test_the_photo_comes_back_from_the_networks_input(seed):
+    pixels = np.random.default_rng(seed).integers(0, 256, (SIZE, SIZE, 3), dtype=np.uint8)
+    np.testing.assert_array_equal(seen_pixels(normalise(pixels, SPEC), SPEC), pixels)
+
+
+def is_grey(pixels):
+    return np.ptp(pixels.astype(int), axis=-1) == 0
+
+
+def test_where_nothing_speaks_for_the_class_the_photo_is_grey():
+    pixels = np.random.default_rng(0).integers(0, 256, (16, 16, 3), dtype=np.uint8)
+    assert is_grey(overlay(pixels, -np.ones((4, 4)))).all()
+    assert is_grey(overlay(pixels, np.zeros((4, 4)))).all()
+
+
+def test_the_place_that_speaks_most_is_the_lightest_and_its_far_corner_grey():
+    found = overlay(np.full((32, 32, 3), 128, dtype=np.uint8), np.eye(4)[:, ::-1] * [0, 0, 0, 1])
+    assert found.sum(axis=-1).argmax() == np.ravel_multi_index((0, 31), (32, 32))
+    assert is_grey(found)[24:, :8].all()
+    assert not is_grey(found)[:4, 28:].any()
+
+
+@settings(deadline=None, max_examples=20)
+@given(scale=st.floats(0.01, 100))
+def test_every_photo_has_a_scale_of_its_own(scale):
+    rng = np.random.default_rng(1)
+    pixels, activation = rng.integers(0, 256, (16, 16, 3), dtype=np.uint8), rng.normal(size=(4, 4))
+    difference = overlay(pixels, activation).astype(int) - overlay(pixels, scale * activation)
+    assert np.abs(difference).max() <= 1
