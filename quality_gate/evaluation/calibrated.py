@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from quality_gate.evaluation.calibration import fit_temperature
 from quality_gate.evaluation.predictions import predict_logits
@@ -13,8 +14,8 @@ from quality_gate.evaluation.routing import certify
 from quality_gate.inference import OnnxClassifier, softmax
 
 if TYPE_CHECKING:
-    from quality_gate.data.photo_set import PhotoSets
-    from quality_gate.models.manifest import ModelManifest
+    from quality_gate.data.photo_set import PhotoSet, PhotoSets
+    from quality_gate.models.manifest import ModelManifest, RoutingCertificate
     from quality_gate.progress import Reporter
     from quality_gate.settings import CalibrationSettings
 
@@ -35,10 +36,38 @@ def calibrate_manifest(
     validation = predict_logits(classifier, photos.validation, reporter, "validation")
     temperature = fit_temperature(validation, photos.validation.labels)
     calibration = softmax(predict_logits(classifier, photos.calibration, reporter, "calibration"), temperature)
-    one_each = np.unique(photos.calibration.groups, return_index=True)[1]
-    confidence = calibration.max(axis=1)[one_each]
-    correct = (calibration.argmax(axis=1) == photos.calibration.labels)[one_each]
-    routing = certify(
-        softmax(validation, temperature).max(axis=1), confidence, correct, alpha=settings.alpha, delta=settings.delta
+    routing = _certify(
+        softmax(validation, temperature), calibration, photos.calibration, settings.alpha, settings.delta
     )
     return replace(raw, temperature=temperature, routing=routing)
+
+
+def other_certificates(
+    classifier: OnnxClassifier, photos: PhotoSets, reporter: Reporter
+) -> tuple[RoutingCertificate, ...]:
+    """What a calibrated model could have promised instead: half and twice its share of wrong answers.
+
+    Each certificate is made like the model's own and holds by itself with the same confidence; a person who picks one
+    after seeing all of them has the confidence 1 - 3δ.
+
+    Returns:
+        The certificates, without a threshold where none could be proven; twice a share of a half or more promises
+        nothing and is left out.
+    """
+    manifest = classifier.manifest
+    routing = manifest.routing
+    assert routing is not None
+    validation, calibration = (
+        softmax(predict_logits(classifier, split, reporter, f"{name}, other promises"), manifest.temperature)
+        for name, split in (("validation", photos.validation), ("calibration", photos.calibration))
+    )
+    alphas = [alpha for alpha in (routing.alpha / 2, 2 * routing.alpha) if alpha < 1]
+    return tuple(_certify(validation, calibration, photos.calibration, alpha, routing.delta) for alpha in alphas)
+
+
+def _certify(
+    validation: NDArray[np.float64], calibration: NDArray[np.float64], photos: PhotoSet, alpha: float, delta: float
+) -> RoutingCertificate:
+    one_each = np.unique(photos.groups, return_index=True)[1]
+    correct = (calibration.argmax(axis=1) == photos.labels)[one_each]
+    return certify(validation.max(axis=1), calibration.max(axis=1)[one_each], correct, alpha=alpha, delta=delta)

@@ -1,13 +1,15 @@
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from quality_gate.data.photo_set import PhotoSets
-from quality_gate.evaluation.calibrated import calibrate_manifest
+from quality_gate.evaluation.calibrated import calibrate_manifest, other_certificates
 from quality_gate.evaluation.calibration import fit_temperature
 from quality_gate.evaluation.predictions import predict_logits
-from quality_gate.inference import OnnxClassifier
+from quality_gate.evaluation.routing import certify
+from quality_gate.inference import OnnxClassifier, softmax
 from quality_gate.settings import CalibrationSettings
 
 SETTINGS = CalibrationSettings(alpha=0.2, delta=0.1)
@@ -96,3 +98,36 @@ def test_the_labels_of_the_calibration_photos_do_not_change_the_temperature(cali
 
 def test_the_same_photos_give_the_same_manifest(calibrate, right):
     assert calibrate(right(20, 1), right(20, 2)) == calibrate(right(20, 1), right(20, 2))
+
+
+@pytest.fixture
+def others(classifier, make_photos, reporter):
+    """The other promises of a model with a certificate of an α."""
+
+    def made(alpha, validation, calibration):
+        routing = replace(classifier.manifest.routing, alpha=alpha, delta=0.1)
+        model = SimpleNamespace(manifest=replace(classifier.manifest, routing=routing), logits=classifier.logits)
+        unused = make_photos(0)
+        return other_certificates(model, PhotoSets(unused, validation, calibration, unused), reporter)
+
+    return made
+
+
+def test_half_and_twice_the_share_are_certified_like_the_models_own(others, calibrate, right, classifier, reporter):
+    validation, calibration = right(30, 1), copied(right(40, 2), 2)
+    strict, loose = others(0.2, validation, calibration)
+    assert (strict.alpha, loose.alpha, strict.delta, loose.delta) == (0.1, 0.4, 0.1, 0.1)
+    assert strict.photos == loose.photos == 40
+    sure = softmax(predict_logits(classifier, validation, reporter, "again"), classifier.manifest.temperature)
+    answers = softmax(predict_logits(classifier, calibration, reporter, "again"), classifier.manifest.temperature)
+    correct = answers.argmax(axis=1) == calibration.labels
+    assert loose == certify(sure.max(axis=1), answers.max(axis=1)[:40], correct[:40], 0.4, 0.1)
+
+
+def test_a_share_that_promises_nothing_is_left_out(others, right):
+    assert [one.alpha for one in others(0.5, right(30, 1), right(40, 2))] == [0.25]
+
+
+def test_a_share_too_small_for_the_photos_is_kept_without_a_threshold(others, right):
+    strict, _ = others(0.02, right(30, 1), right(40, 2))
+    assert strict.threshold is None
