@@ -33,13 +33,15 @@ def gate(
     """
     from quality_gate.data.photo_set import photo_sets
     from quality_gate.evaluation.gate import apply_gate
+    from quality_gate.progress import ConsoleReporter
     from quality_gate.registry import ledger_entry
-    from quality_gate.reports.evaluation_page import evaluation_page, report_data
+    from quality_gate.reports.evaluation_data import report_data
+    from quality_gate.reports.evaluation_page import evaluation_page
 
     name = settings.name
     result = apply_gate(measured.evaluation, settings.gate)
-    test = photo_sets(snapshot, split.table).test
-    data = report_data(measured.probabilities, test, history, limit=settings.evaluation.worst_errors)
+    photos = photo_sets(snapshot, split.table)
+    data = report_data(model, measured, photos, split.table, history, settings, ConsoleReporter())
     page = evaluation_page(measured.evaluation, result, data, run=run_name(), created=datetime.now(UTC))
     report = report_folder(name) / "evaluation.html"
     report.write_text(page, encoding="utf-8")

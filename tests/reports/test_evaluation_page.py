@@ -2,28 +2,24 @@ import io
 from dataclasses import replace
 from datetime import UTC, datetime
 from html.parser import HTMLParser
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from PIL import Image
 
 from quality_gate.evaluation.bootstrap import Interval, PairedDifference
 from quality_gate.evaluation.gate import GateResult, RuleResult
 from quality_gate.evaluation.metrics import compute_metrics
+from quality_gate.evaluation.operating_points import Answers, operating_points
 from quality_gate.evaluation.scores import ChampionComparison, Evaluation, Scores
+from quality_gate.evaluation.slices import Slice
 from quality_gate.models.manifest import RoutingCertificate
 from quality_gate.reports import evaluation_page as module
-from quality_gate.reports.evaluation_page import (
-    ReportData,
-    WorstError,
-    evaluation_page,
-    report_data,
-    worst_errors,
-)
-from quality_gate.training.history import Epoch, TrainingHistory
+from quality_gate.reports import evaluation_plots
+from quality_gate.reports.error_photos import Evidence, WorstError
+from quality_gate.reports.evaluation_data import ReportData
+from quality_gate.reports.evaluation_page import evaluation_page
+from quality_gate.training.history import Epoch
 
 CLASSES = ("onion", "<script>alert(1)</script>", "tomato")
 LABELS = np.array([0, 0, 1, 1, 2, 2])
@@ -64,16 +60,31 @@ def evaluation(**changes):
     return replace(whole, **changes)
 
 
-def data(**changes):
-    whole = ReportData(LABELS, {"scratch": answers(), "candidate": answers()}, HISTORY, ())
+def data(routing=CERTIFICATE, others=(), **changes):
+    given = Answers(SURE, ANSWERED == LABELS, np.arange(len(LABELS)), 50, 0)
+    points = operating_points(routing, others, given)
+    whole = ReportData(
+        LABELS, {"scratch": answers(), "candidate": answers()}, HISTORY, (), {"brightness": (dark(),)}, points
+    )
     return replace(whole, **changes)
 
 
+def dark(**changes):
+    whole = Slice("brightness", "dark", 0.1, 0.3, 40, 0.912, Interval(0.85, 0.95), 0.813, Interval(0.7, 0.9), 0.01)
+    return replace(whole, **changes)
+
+
+def worst_error(sure=0.8, **changes):
+    best = (("tomato", sure), ("onion", 0.15), ("leek", 0.05))
+    return replace(WorstError(photo_bytes(), "a/b.jpg", "onion", "tomato", sure, best, None), **changes)
+
+
 def page(measured=None, rules=(PASSED, NOT_APPLICABLE), shown=None, **changes):
+    whole = measured or evaluation(**changes)
     return evaluation_page(
-        measured or evaluation(**changes),
+        whole,
         GateResult(rules),
-        shown or data(),
+        shown or data(whole.routing),
         run="run <1>",
         created=datetime(2026, 3, 4, 10, 11, tzinfo=UTC),
     )
@@ -116,7 +127,7 @@ def drawn():
 @pytest.fixture(autouse=True)
 def _figures_are_not_drawn(request, monkeypatch):
     if "drawn" not in request.fixturenames:
-        monkeypatch.setattr(module, "picture", lambda figure: "data:image/svg+xml;base64,AA==")
+        monkeypatch.setattr(evaluation_plots, "picture", lambda figure: "data:image/svg+xml;base64,AA==")
 
 
 def test_a_passed_candidate_is_said_to_have_passed_by_the_rules_that_apply(passed):
@@ -173,7 +184,7 @@ def test_every_model_is_compared_by_every_metric_and_the_best_is_bold():
     text = Parsed(html).text
     for title in ("Candidate", "Champion 7", "Baseline: histogram", "Baseline: scratch"):
         assert title in text
-    for _, name, _ in module._METRICS:
+    for _, name, _ in module.METRICS:
         assert name in text
     assert "0.123 to 0.987" in text
     accuracy = html.split("<td>Accuracy")[1].split("</tr>")[0]
@@ -192,10 +203,10 @@ def test_a_champion_with_other_classes_is_not_compared_and_this_is_said():
 
 
 def test_names_from_outside_are_escaped_everywhere():
-    error = WorstError(photo_bytes(), '"><script>x</script>.jpg', CLASSES[1], "tomato", 0.8)
+    error = worst_error(path='"><script>x</script>.jpg', true_label=CLASSES[1], best=((CLASSES[1], 0.9),))
     parsed = Parsed(page(shown=data(worst=(error,)), rules=(replace(FAILED, rule=f"recall of {CLASSES[1]}"),)))
     assert not parsed.tags & {"script", "iframe", "object", "link"}
-    assert f"{CLASSES[1]} → tomato" in parsed.text
+    assert f"{CLASSES[1]}: 1 of 2 photos answered wrong" in parsed.text
     assert "Evaluation of tomatoes <i>" in parsed.text
 
 
@@ -206,18 +217,72 @@ def test_the_page_needs_nothing_from_outside(passed):
 
 
 def test_every_picture_says_what_it_shows():
-    error = WorstError(photo_bytes(), "a/b.jpg", "onion", "tomato", 0.8)
+    error = worst_error(evidence=Evidence(photo_bytes("grey"), photo_bytes("blue")))
     images = Parsed(page(shown=data(worst=(error,)))).images
-    assert len(images) == 5
+    assert len(images) == 7
     assert all(len(image["alt"]) > 20 for image in images)
     assert f"{CLASSES[1]} taken for tomato (1)" in images[0]["alt"]
-    assert images[-1]["alt"] == "a/b.jpg: onion, taken for tomato"
+    assert [image["alt"] for image in images[4:]] == [
+        "a/b.jpg: onion, taken for tomato",
+        "What in a/b.jpg spoke for the answer tomato",
+        "What in a/b.jpg spoke for the true class onion",
+    ]
 
 
-def test_an_error_that_would_have_been_accepted_is_told_from_one_that_goes_to_review():
-    worst = tuple(WorstError(photo_bytes(), "p.jpg", "onion", "tomato", sure) for sure in (0.8, 0.6))
+def test_an_error_shows_its_most_probable_classes_and_whether_it_would_have_been_accepted():
+    worst = tuple(worst_error(sure, path=f"{sure}.jpg") for sure in (0.8, 0.6))
     text = Parsed(page(shown=data(worst=worst))).text.split("Worst errors")[1]
-    assert text.index("80.0% confident ✕ accepted") < text.index("60.0% confident – to review")
+    assert "tomato 80.0% onion 15.0% leek 5.0% ✕ accepted 0.8.jpg" in text
+    assert "tomato 60.0% onion 15.0% leek 5.0% – to review 0.6.jpg" in text
+
+
+def test_a_network_without_exact_maps_is_said_to_have_none():
+    text = Parsed(page(shown=data(worst=(worst_error(),)))).text
+    assert "this network gives no exact class activation maps" in text
+    assert "Zhou" not in text
+
+
+def test_maps_are_explained_where_there_are_any():
+    error = worst_error(evidence=Evidence(photo_bytes(), photo_bytes()))
+    text = Parsed(page(shown=data(worst=(error,)))).text
+    assert "class activation maps (Zhou et al. 2016), exact for this network" in text
+    assert "gives no exact" not in text
+
+
+def test_the_operators_table_has_the_threshold_in_use_between_two_others():
+    others = (replace(CERTIFICATE, alpha=0.025, threshold=0.75, coverage=0.5),)
+    text = Parsed(page(shown=data(others=others))).text.split("at three thresholds")[1].split("Beside")[0]
+    assert "Stricter In use Confidence 0.5" in text
+    assert "≤ 2.5% wrong with confidence 90% ≤ 5% wrong with confidence 90% none nothing proven" in text
+    assert "accepted, about 500 740 –" in text
+    assert "wrong among them, at most 13 37 –" in text
+    assert "Of a column with dashes nothing is proven" in text
+
+
+def test_a_certificate_for_every_answer_is_told_without_a_threshold():
+    text = Parsed(page(routing=replace(CERTIFICATE, threshold=0.0, coverage=1.0))).text
+    assert "Every answer is accepted." in text
+    assert "from a confidence of 0.000" not in text.split("at three thresholds")[0]
+
+
+def test_a_slice_is_told_with_its_figures():
+    text = Parsed(page()).text.split("Light, sharpness and size")[1].split("Figures")[0]
+    assert "No slice is clearly worse than the whole." in text
+    assert "dark 0.100 to 0.300 40 0.912 0.850 to 0.950 0.813 0.700 to 0.900" in text
+
+
+def test_a_slice_that_is_clearly_worse_is_marked():
+    text = Parsed(page(shown=data(slices={"brightness": (dark(gap_bound=-0.01),)}))).text
+    assert "1 of 1 slices is clearly worse than the whole." in text
+    assert "dark ! clearly worse" in text
+
+
+def test_a_slice_of_few_photos_has_no_figures():
+    text = Parsed(page(shown=data(slices={"brightness": (dark(photos=29, gap_bound=-0.01),), "megapixels": ()}))).text
+    assert "dark 0.100 to 0.300 29 – too few below 30 photos nothing is said" in text
+    assert "0.912" not in text
+    assert "clearly worse than the whole." not in text
+    assert "Size, in megapixels – nearly the same for all test photos" in text
 
 
 def test_a_flawless_candidate_has_no_worst_errors():
@@ -264,45 +329,10 @@ def test_many_classes_get_a_list_of_the_most_frequent_errors():
     text = Parsed(
         page(
             evaluation(classes=classes, candidate=measured, baselines={}),
-            shown=ReportData(labels, {"candidate": probabilities}, HISTORY, ()),
+            shown=replace(data(), labels=labels, probabilities={"candidate": probabilities}),
         )
     ).text
     assert "class 3 → class 4 1 100.0%" in text
-
-
-def test_report_data_takes_the_photos_of_the_most_confident_errors():
-    photos = {f"id{index}": bytes([index]) for index in range(6)}
-    snapshot = SimpleNamespace(photos=lambda ids: (photos[name] for name in ids))
-    test = SimpleNamespace(
-        labels=LABELS,
-        classes=CLASSES,
-        image_ids=tuple(photos),
-        paths=tuple(f"{index}.jpg" for index in range(6)),
-        snapshot=snapshot,
-    )
-    gathered = report_data({"candidate": answers()}, test, TrainingHistory(HISTORY), limit=5)
-    assert [(each.photo, each.path, each.true_label, each.predicted_label) for each in gathered.worst] == [
-        (b"\x03", "3.jpg", CLASSES[1], "tomato"),
-        (b"\x05", "5.jpg", "tomato", "onion"),
-    ]
-    assert gathered.worst[0].confidence == pytest.approx(0.8)
-    assert gathered.history == HISTORY
-
-
-@settings(deadline=None, max_examples=50)
-@given(seed=st.integers(0, 1000), photos=st.integers(1, 30), limit=st.integers(0, 40))
-def test_worst_errors_are_the_most_confident_of_the_wrong_answers_in_falling_order(seed, photos, limit):
-    rng = np.random.default_rng(seed)
-    labels = rng.integers(3, size=photos)
-    probabilities = rng.dirichlet(np.ones(3), photos).round(1)
-    chosen = worst_errors(labels, probabilities, limit)
-    wrong = np.flatnonzero(probabilities.argmax(axis=1) != labels)
-    confidence = probabilities.max(axis=1)
-    assert set(chosen) <= set(wrong)
-    assert len(set(chosen)) == len(chosen) == min(limit, len(wrong))
-    assert (np.diff(confidence[chosen]) <= 0).all()
-    left = np.setdiff1d(wrong, chosen)
-    assert not len(left) or not len(chosen) or confidence[left].max() <= confidence[chosen].min()
 
 
 def difference(estimate):

@@ -1,0 +1,91 @@
+"""The figures of the evaluation page, each with the words that stand in for it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from quality_gate.evaluation.metrics import reliability_curve
+from quality_gate.evaluation.scores import Evaluation
+from quality_gate.evaluation.wording import number
+from quality_gate.models.manifest import RoutingCertificate
+from quality_gate.reports import figures
+from quality_gate.reports.rendering import picture
+from quality_gate.training.history import Epoch, TrainingHistory
+
+CANDIDATE, CHAMPION = "candidate", "champion"
+MOST_CONFUSIONS = 10
+
+
+@dataclass(frozen=True)
+class Confusion:
+    """One class taken for another: how many photos, and which share (0..1) of those of the class."""
+
+    label: str
+    answer: str
+    photos: int
+    share: float
+
+
+@dataclass(frozen=True)
+class Plot:
+    """A figure as the template needs it: its data URI, and what it shows, for those who cannot see it."""
+
+    source: str
+    alt: str
+
+
+def confusions(counts: NDArray[np.int64], classes: tuple[str, ...]) -> list[Confusion]:
+    """The most frequent errors of a matrix of true classes (rows) and answers, shape (classes, classes)."""
+    wrong = counts * ~np.eye(len(classes), dtype=bool)
+    order = np.argsort(-wrong, axis=None, kind="stable")[:MOST_CONFUSIONS]
+    return [
+        Confusion(classes[row], classes[column], int(wrong[row, column]), float(wrong[row, column] / counts[row].sum()))
+        for row, column in zip(*np.unravel_index(order, wrong.shape), strict=True)
+        if wrong[row, column]
+    ]
+
+
+def confusion_plot(counts: NDArray[np.int64], classes: tuple[str, ...]) -> Plot:
+    """Which classes are mistaken for which."""
+    pairs = [f"{pair.label} taken for {pair.answer} ({pair.photos})" for pair in confusions(counts, classes)[:3]]
+    most = f"Most frequent errors: {'; '.join(pairs)}." if pairs else "No error."
+    alt = f"Confusion matrix of {counts.sum()} photos, {np.trace(counts)} of them answered right. {most}"
+    return Plot(picture(figures.confusion_figure(counts, classes)), alt)
+
+
+def reliability_plot(labels: NDArray[np.int64], answers: NDArray[np.float64], evaluation: Evaluation) -> Plot:
+    """Whether the confidence of answers, shape (photos, classes), can be believed."""
+    curve = reliability_curve(labels, answers)
+    bins = zip(curve.confidence, curve.accuracy, curve.count, strict=True)
+    points = "; ".join(f"{right:.0%} right at {sure:.0%} ({count} photos)" for sure, right, count in bins)
+    error = number(evaluation.candidate.metrics.ece)
+    alt = f"Reliability diagram, expected calibration error {error}: {points}."
+    return Plot(picture(figures.reliability_figure(curve, answers.max(axis=1))), alt)
+
+
+def risk_plot(
+    labels: NDArray[np.int64], probabilities: dict[str, NDArray[np.float64]], routing: RoutingCertificate
+) -> Plot:
+    """What accepting more photos costs, for the answers of every model."""
+    ordered = sorted(probabilities, key=lambda name: (name != CANDIDATE, name != CHAMPION))
+    answers = {
+        name: (probabilities[name].max(axis=1), probabilities[name].argmax(axis=1) == labels) for name in ordered
+    }
+    confidence, right = answers[CANDIDATE]
+    alt = f"Risk-coverage curve: with all photos accepted {np.mean(~right):.1%} of the answers are wrong"
+    accepted = np.zeros(len(right), dtype=bool) if routing.threshold is None else confidence >= routing.threshold
+    if accepted.any():
+        alt += f"; at the certified threshold {accepted.mean():.1%} are accepted, {np.mean(~right[accepted]):.1%} wrong"
+    return Plot(picture(figures.risk_coverage_figure(answers, routing)), f"{alt}.")
+
+
+def training_plot(history: tuple[Epoch, ...]) -> Plot | None:
+    """How training went; None where the backbone stayed frozen."""
+    if not history:
+        return None
+    best = TrainingHistory(history).best
+    alt = f"Training in {len(history) - 1} passes; pass {best.epoch} was kept, validation macro F1 {best.macro_f1:.3f}."
+    return Plot(picture(figures.training_figure(history)), alt)
