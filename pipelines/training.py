@@ -82,7 +82,15 @@ def _wire(settings: TrainingSettings) -> None:
     result = gate(
         model=calibrated, measured=measured, history=history, snapshot=snapshot, split=parts, settings=settings
     )
-    version = promote.with_options(model=Model(name=name))(model=calibrated, measured=measured, gate=result)
+    version = promote.with_options(model=Model(name=name))(
+        model=calibrated,
+        measured=measured,
+        gate=result,
+        history=history,
+        snapshot=snapshot,
+        split=parts,
+        settings=settings,
+    )
     package(name=name, version=version)
 
 

@@ -3,6 +3,7 @@
 import base64
 import io
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -47,9 +48,14 @@ def render(template: str, /, **context: Any) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"count": _count, "percent": _percent, "decimals": _decimals}
+    environment.filters |= filters()
     environment.globals["product_version"] = __version__
     return environment.get_template(template).render(**context)
+
+
+def filters() -> dict[str, Callable[..., str]]:
+    """The filters of figures that every template knows."""
+    return {"count": _count, "percent": _percent, "decimals": _decimals}
 
 
 def picture(figure: "Figure") -> str:

@@ -97,7 +97,7 @@ class TestFirstRun:
 
     def test_zenml_keeps_the_pages_for_the_dashboard(self, kept_by_zenml):
         pages = {name for name, kept in kept_by_zenml["artifacts"].items() if kept[0]["value"] == "HTMLString"}
-        assert pages >= {"data_report", "validation_report", "evaluation_report"}
+        assert pages >= {"data_report", "validation_report", "evaluation_report", "model_card", "data_card"}
 
     def test_models_and_data_are_kept_as_what_they_are(self, kept_by_zenml):
         kinds = {name: kept[0]["type"] for name, kept in kept_by_zenml["artifacts"].items()}
@@ -118,6 +118,21 @@ class TestFirstRun:
         page = (folder / "data.html").read_text()
         assert "train/onion/cut_off.jpg" in page
         assert "train/tomato/empty.jpg" in page
+
+    def test_its_errors_are_explained_by_exact_maps(self, champion):
+        page = Path(champion.entries[0].report).read_text()
+        assert "class activation maps (Zhou et al. 2016), exact for this network" in page or "No test photo" in page
+
+    def test_its_cards_lie_beside_the_report_and_with_the_model_version(self, champion, gate):
+        (entry,) = champion.entries
+        cards = {"model_card.md", "model_card.html", "data_card.md", "data_card.html"}
+        assert cards <= {path.name for path in Path(entry.report).parent.iterdir()}
+        version = gate.mlflow().get_model_version_by_alias(gate.name, "champion")
+        kept = {file.path for file in gate.mlflow().list_artifacts(version.run_id, "model")}
+        assert {f"model/{name}" for name in cards} <= kept
+        text = (Path(entry.report).parent / "model_card.md").read_text()
+        assert text.startswith("# Model card: visual_quality_gate, version 1\n")
+        assert all(digest in text for name, digest in entry.digests.items() if name != "report")
 
     def test_nothing_temporary_is_left(self, champion, checkout):
         assert not list((checkout.root / "temporary").glob("quality-gate-*"))
@@ -144,6 +159,10 @@ class TestRefusedRun:
         assert Path(entry.report).is_file()
         assert entry.report in refused.error
         assert gate.mlflow_run(entry.run).info.status == "FAILED"
+
+    def test_it_gets_no_cards(self, refused):
+        folder = Path(refused.entries[-1].report).parent
+        assert not list(folder.glob("*_card.*"))
 
     def test_status_shows_the_table_that_stopped_it(self, refused, checkout):
         _, said = checkout.run("quality-gate", "status")
