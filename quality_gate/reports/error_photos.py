@@ -122,7 +122,7 @@ def gather_errors(
     Args:
         test: the test photos.
         probabilities: of the candidate, shape (photos, classes).
-        spec: how photos become its input.
+        spec: how photos become its input; of several views the first is explained.
         explainer: of the candidate; None where it has no exact maps.
         limit: how many errors at most.
     """
@@ -171,7 +171,7 @@ def _errors(
             predicted_label=test.classes[best[0]],
             confidence=float(answers[best[0]]),
             best=tuple((test.classes[number], float(answers[number])) for number in best),
-            evidence=_evidence(preprocess(data, spec), int(best[0]), truth, spec, explainer),
+            evidence=_evidence(preprocess(data, spec)[0], int(best[0]), truth, spec, explainer),
         )
 
 

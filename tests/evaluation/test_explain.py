@@ -10,7 +10,7 @@ from quality_gate.evaluation.explain import class_activation_map, open_explainer
 from quality_gate.preprocess import PreprocessingSpec, normalise
 
 SIZE, FEATURES, CLASSES = 32, 5, 3
-SPEC = PreprocessingSpec(SIZE, "crop", (0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+SPEC = PreprocessingSpec(SIZE, ("crop",), (0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 
 
 @pytest.fixture

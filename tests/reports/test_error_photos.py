@@ -12,7 +12,7 @@ from quality_gate.preprocess import PreprocessingSpec, UnreadableImage
 from quality_gate.reports.error_photos import Evidence, WorstError, errors_by_class, gather_errors, worst_errors
 
 CLASSES = ("onion", "potato", "tomato")
-SPEC = PreprocessingSpec(16, "crop", (0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
+SPEC = PreprocessingSpec(16, ("crop",), (0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
 
 
 def encoded(colour):
