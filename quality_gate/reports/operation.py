@@ -66,7 +66,7 @@ def operation(certificate: RoutingCertificate) -> Operation:
     accepted = round(PHOTOS * certificate.coverage) if certificate.threshold is not None else 0
     return Operation(
         accepted=accepted,
-        # Rounded up, for it is a promise; first to nine decimals, for 0.05 · 740 is a little above 37 in binary.
+        # Rounded up, for it is a promise; first to nine decimals, for 0.07 · 100 is a little above 7 in binary.
         wrong=math.ceil(round(certificate.alpha * accepted, 9)),
         enough=math.ceil(math.log(certificate.delta) / math.log1p(-certificate.alpha)),
     )

@@ -110,7 +110,7 @@ def is_grey(pixels):
 
 def test_where_nothing_speaks_for_the_class_the_photo_is_grey():
     pixels = np.random.default_rng(0).integers(0, 256, (16, 16, 3), dtype=np.uint8)
-    assert is_grey(overlay(pixels, -np.ones((4, 4)))).all()
+    assert is_grey(overlay(pixels, np.full((4, 4), -100.0))).all()
     assert is_grey(overlay(pixels, np.zeros((4, 4)))).all()
 
 

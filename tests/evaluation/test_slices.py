@@ -56,6 +56,15 @@ def test_a_measure_with_two_values_makes_two_slices_however_uneven():
     assert [(one.name, one.photos) for one in found["megapixels"]] == [("small", 10), ("large", 90)]
 
 
+def test_many_equal_values_are_in_the_third_of_their_middle_rank():
+    values = np.repeat([0.0, 1.0, 2.0], [10, 40, 50])
+    found = sliced({"brightness": values}, np.zeros(100, int), np.zeros(100, bool))
+    assert [(one.name, one.low, one.high, one.photos) for one in found["brightness"]] == [
+        ("dark", 0, 1, 50),
+        ("bright", 2, 2, 50),
+    ]
+
+
 def test_a_measure_that_is_the_same_for_all_photos_makes_no_slice():
     assert sliced({"megapixels": np.ones(60)}, np.zeros(60, int), np.zeros(60, bool)) == {"megapixels": ()}
 

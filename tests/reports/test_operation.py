@@ -20,6 +20,7 @@ def point(certificate=IN_USE, *, in_use=True, threshold=0.8, accepted=0.7, wrong
 def test_a_promise_is_rounded_up_and_not_by_a_bit_that_binary_lacks():
     assert (operation(IN_USE).accepted, operation(IN_USE).wrong) == (740, 37)
     assert operation(replace(IN_USE, coverage=0.741)).wrong == 38
+    assert operation(replace(IN_USE, alpha=0.07, coverage=0.1)).wrong == 7
 
 
 def test_it_takes_as_many_photos_without_an_error_as_the_binomial_says():
