@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.stats import binomtest
 
 from quality_gate.evaluation.bootstrap import (
     Interval,
@@ -12,6 +13,8 @@ from quality_gate.evaluation.bootstrap import (
     metric_intervals,
     paired_difference,
     percentile_interval,
+    recall_interval,
+    unbiased_interval,
 )
 from quality_gate.evaluation.metrics import compute_metrics
 from quality_gate.inference import softmax
@@ -111,12 +114,40 @@ def test_intervals_contain_the_values_measured(seed):
     metrics = compute_metrics(labels, probabilities, CLASSES)
     intervals = metric_intervals(labels, probabilities, CLASSES, groups, resamples=200, seed=1)
     assert set(intervals) == {*metrics.scalars(), *(f"recall:{name}" for name in CLASSES)}
-    # The calibration error of a resample is biased upwards; its interval may lie above the value.
     for name, value in metrics.scalars().items():
-        if name != "ece":
-            assert intervals[name].low <= value <= intervals[name].high, name
+        assert intervals[name].low <= value <= intervals[name].high, name
     for name in CLASSES:
         assert intervals[f"recall:{name}"].low <= metrics.per_class[name].recall <= intervals[f"recall:{name}"].high
+
+
+@settings(deadline=None, max_examples=30)
+@given(st.integers(1, 200), st.data())
+def test_a_recall_of_single_photos_has_the_interval_of_clopper_and_pearson(photos, data):
+    right = data.draw(st.integers(0, photos))
+    found = recall_interval(right / photos, np.ones(photos, dtype=int))
+    expected = binomtest(right, photos).proportion_ci(0.95, method="exact")
+    assert (found.low, found.high) == pytest.approx((expected.low, expected.high))
+
+
+def test_photos_of_a_group_are_worth_one_photo_where_all_groups_are_equal_and_less_where_they_are_not():
+    ten = recall_interval(0.9, np.ones(10, dtype=int))
+    copied = recall_interval(0.9, np.full(10, 4))
+    uneven = recall_interval(0.9, np.array([31, *[1] * 9]))
+    assert (copied.low, copied.high) == pytest.approx((ten.low, ten.high))
+    assert uneven.low < ten.low
+
+
+def test_a_class_without_an_error_has_not_proven_that_it_never_errs():
+    assert recall_interval(1.0, np.ones(36, dtype=int)) == Interval(pytest.approx(0.025 ** (1 / 36)), 1.0)
+    assert recall_interval(0.0, np.ones(36, dtype=int)).low == 0
+
+
+def test_what_noise_can_only_raise_has_a_lower_end_without_the_noise():
+    samples = np.linspace(0.02, 0.06, 1001)
+    assert unbiased_interval(0.035, samples) == Interval(pytest.approx(0.011), pytest.approx(0.059))
+    assert unbiased_interval(0.02, samples).low == 0
+    # No end is on the wrong side of the value.
+    assert unbiased_interval(0.07, samples) == Interval(0.07, 0.07)
 
 
 def test_near_duplicates_do_not_narrow_an_interval():
