@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from quality_gate.data.batches import ordered_map
+from quality_gate.errors import UserError
 from quality_gate.preprocess import preprocess
 from quality_gate.processors import available_processors
 from quality_gate.step_value import StepValue
@@ -53,6 +54,9 @@ def predict_logits(classifier: OnnxClassifier, photos: PhotoSet, reporter: Repor
 
     Returns:
         float32, shape (photos, classes), before the temperature, in the order of ``photos``.
+
+    Raises:
+        UserError: an answer is not finite: such a model has no probabilities to be judged by.
     """
     spec = classifier.manifest.preprocessing
     move = reporter.progress(f"answers for {task}")
@@ -63,4 +67,22 @@ def predict_logits(classifier: OnnxClassifier, photos: PhotoSet, reporter: Repor
     for row in answers:
         rows.append(row)
         move(len(rows), len(photos))
-    return np.concatenate(rows)
+    logits = np.concatenate(rows)
+    _check_finite(logits, classifier, photos, task)
+    return logits
+
+
+def _check_finite(logits: NDArray[np.float32], classifier: OnnxClassifier, photos: PhotoSet, task: str) -> None:
+    broken = np.flatnonzero(~np.isfinite(logits).all(axis=1))
+    if not len(broken):
+        return
+    manifest = classifier.manifest
+    way_out = (
+        "go back to the former model with: quality-gate rollback"
+        if manifest.version
+        else "train again with a lower transfer.learning_rate, or with transfer.finetune_epochs: 0"
+    )
+    raise UserError(
+        f"{manifest.name}:{manifest.version or 'candidate'} gives no finite answer for {len(broken)} of {len(photos)} "
+        f"photos ({task}), {photos.paths[broken[0]]} first, and cannot be judged; {way_out}."
+    )

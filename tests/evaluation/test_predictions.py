@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from quality_gate.errors import UserError
 from quality_gate.evaluation.predictions import Predictions, predict_logits
 from quality_gate.inference import OnnxClassifier, softmax
 from quality_gate.preprocess import UnreadableImage, preprocess
@@ -38,6 +39,27 @@ def test_a_photo_that_cannot_be_read_is_not_left_out(classifier, make_photos, re
     photos.snapshot.by_id[photos.image_ids[1]] = b"no photo"
     with pytest.raises(UnreadableImage):
         predict_logits(classifier, photos, reporter, "test")
+
+
+@pytest.mark.parametrize(("version", "way_out"), [(None, "transfer.learning_rate"), ("3", "quality-gate rollback")])
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_an_answer_that_is_not_finite_ends_in_a_sentence(
+    write_tiny_model, tmp_path, make_photos, reporter, monkeypatch, version, way_out, value
+):
+    classifier, photos = OnnxClassifier(write_tiny_model(tmp_path / "model", version=version)), make_photos(5)
+    broken = preprocess(photos.snapshot.by_id[photos.image_ids[3]], classifier.manifest.preprocessing)
+    answer = classifier.logits
+
+    def logits(tensors):
+        found = answer(tensors)
+        return np.full_like(found, value) if np.array_equal(tensors[0], broken) else found
+
+    monkeypatch.setattr(classifier, "logits", logits)
+    with pytest.raises(UserError) as caught:
+        predict_logits(classifier, photos, reporter, "test")
+    model = f"visual_quality_gate:{version or 'candidate'}"
+    assert caught.value.message.startswith(f"{model} gives no finite answer for 1 of 5 photos (test), photo 0 3.png")
+    assert way_out in caught.value.message
 
 
 def test_predictions_are_the_same_after_a_stay_on_disk(tmp_path):
