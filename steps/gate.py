@@ -40,8 +40,11 @@ def gate(
 
     name = settings.name
     result = apply_gate(measured.evaluation, settings.gate)
+    reporter = ConsoleReporter()
+    for warning in result.warnings:
+        reporter.say(f"gate: warning: {warning}.")
     photos = photo_sets(snapshot, split.table)
-    data = report_data(model, measured, photos, split.table, history, settings, ConsoleReporter())
+    data = report_data(model, measured, photos, split.table, history, settings, reporter)
     page = evaluation_page(measured.evaluation, result, data, run=run_name(), created=datetime.now(UTC))
     report = report_folder(name) / "evaluation.html"
     report.write_text(page, encoding="utf-8")

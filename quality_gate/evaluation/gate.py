@@ -7,7 +7,8 @@ from math import isnan
 from typing import Any, Literal
 
 from quality_gate.evaluation.bootstrap import Interval
-from quality_gate.evaluation.scores import Evaluation
+from quality_gate.evaluation.power import duel_power
+from quality_gate.evaluation.scores import ChampionComparison, Evaluation
 from quality_gate.evaluation.wording import USUAL_PLACES, number, places_to_tell_apart
 from quality_gate.settings import GateSettings
 from quality_gate.step_value import StepValue
@@ -72,9 +73,11 @@ class GateResult(StepValue):
 
     Attributes:
         rules: every rule, in the order of the table.
+        warnings: a sentence each for what makes the verdict weaker than it looks; none of them stops a candidate.
     """
 
     rules: tuple[RuleResult, ...]
+    warnings: tuple[str, ...] = ()
 
     @property
     def passed(self) -> bool:
@@ -87,27 +90,33 @@ class GateResult(StepValue):
 
     def to_json(self) -> dict[str, Any]:
         """The result as plain JSON values."""
-        return {"passed": self.passed, "rules": [rule.to_json() for rule in self.rules]}
+        rules = [rule.to_json() for rule in self.rules]
+        return {"passed": self.passed, "rules": rules, "warnings": list(self.warnings)}
 
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> GateResult:
         """Rebuild a result from :meth:`to_json`."""
-        return cls(tuple(RuleResult.from_json(rule) for rule in values["rules"]))
+        # Entries of ledgers written before there were warnings have none.
+        rules, warnings = values["rules"], values.get("warnings", [])
+        return cls(tuple(RuleResult.from_json(rule) for rule in rules), tuple(warnings))
 
 
 def apply_gate(evaluation: Evaluation, settings: GateSettings) -> GateResult:
     """Judge a candidate by every rule of ``settings``."""
+    power = duel_power(evaluation, settings.non_inferiority_margin)
+    warning = power.warning() if power else ""
     return GateResult(
-        (
+        rules=(
             *_quality_rules(evaluation, settings),
             *_baseline_rules(evaluation, settings),
-            _champion_rule(evaluation, settings),
+            champion_rule(evaluation.champion, evaluation.classes, settings),
             _limit(
                 "exported model equals trained", evaluation.export_difference, "at most", settings.max_export_difference
             ),
             _limit("model size (MB)", evaluation.model_mb, "at most", settings.max_model_mb),
             _limit("latency of one photo (ms)", evaluation.latency_ms, "at most", settings.max_latency_ms),
-        )
+        ),
+        warnings=(warning,) if warning else (),
     )
 
 
@@ -136,16 +145,22 @@ def _baseline_rules(evaluation: Evaluation, settings: GateSettings) -> list[Rule
     ]
 
 
-def _champion_rule(evaluation: Evaluation, settings: GateSettings) -> RuleResult:
+def champion_rule(champion: ChampionComparison | None, classes: tuple[str, ...], settings: GateSettings) -> RuleResult:
+    """Non-inferiority to the champion: the lower bound of the difference may not be below minus the margin.
+
+    Args:
+        champion: the comparison on the same photos; None where there is no champion yet.
+        classes: of the candidate.
+        settings: with the margin.
+    """
     rule, limit = "macro F1 against the champion, lower bound", 0 - settings.non_inferiority_margin
-    champion = evaluation.champion
     if champion is None:
         return RuleResult(rule, None, None, "at least", limit, None, "does not apply: there is no champion yet")
     if champion.difference is None:
         allowed = settings.replace_champion_with_other_classes
         note = (
             f"champion {champion.version} has the classes {', '.join(champion.classes)}, the candidate "
-            f"{', '.join(evaluation.classes)}; they cannot be compared"
+            f"{', '.join(classes)}; they cannot be compared"
         )
         if allowed:
             return RuleResult(rule, None, None, "at least", limit, None, f"does not apply: {note}")

@@ -21,13 +21,17 @@ class GateRow:
 
 
 def gate_rows(gate: GateResult) -> list[GateRow]:
-    """Every rule, in the order of the gate."""
-    return [_gate_row(rule) for rule in gate.rules]
+    """Every rule, in the order of the gate, then every warning."""
+    return [*(_gate_row(rule) for rule in gate.rules), *(_warning_row(warning) for warning in gate.warnings)]
 
 
 def failures(gate: GateResult) -> list[str]:
     """A sentence for every rule that failed: what was measured, what is demanded, by how much it misses."""
     return [f"{rule.shortfall}." for rule in gate.rules if rule.passed is False]
+
+
+def _warning_row(warning: str) -> GateRow:
+    return GateRow(f"{warning}.", UNDEFINED, UNDEFINED, UNDEFINED, "warn", "")
 
 
 def _gate_row(rule: RuleResult) -> GateRow:

@@ -56,6 +56,7 @@ def status_text(name: str, ledger: Ledger, home: Home) -> str:
         parts.append(f"The gate {verdict} in run {judged.run}\n\n{gate_table(result)}")
         if not result.passed:
             parts.append(f"Why: {result.sentence()}.")
+        parts += [f"Warning: {warning}." for warning in result.warnings]
         parts.append(f"Report: {judged.report}")
     parts.append(_champion_text(name, champions[-1]) if champions else f"{name} has no champion yet.")
     if entries:

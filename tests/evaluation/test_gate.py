@@ -198,6 +198,24 @@ def test_a_narrow_miss_is_not_rounded_to_its_limit(make_evaluation, make_scores)
     )
 
 
+def test_a_test_set_too_small_for_the_margin_is_a_warning_and_stops_nobody(make_evaluation, make_scores):
+    large, small = (make_evaluation(champion=compared(make_scores, lower_bound)) for lower_bound in (-0.005, -0.04))
+    few = replace(small, champion=replace(small.champion, difference=replace(small.champion.difference, estimate=0)))
+    settings = GateSettings(non_inferiority_margin=0.045)
+    assert apply_gate(large, GateSettings(non_inferiority_margin=0.1)).warnings == ()
+    result = apply_gate(few, settings)
+    assert result.passed
+    (warning,) = result.warnings
+    assert warning.startswith("a model as good as the champion is refused in about ")
+    assert GateResult.from_json(json.loads(json.dumps(result.to_json()))) == result
+
+
+def test_a_verdict_written_before_there_were_warnings_is_read_without_one(make_evaluation):
+    values = apply_gate(make_evaluation(), GateSettings()).to_json()
+    del values["warnings"]
+    assert GateResult.from_json(values).warnings == ()
+
+
 @settings(deadline=None, max_examples=50)
 @given(
     measured=st.one_of(st.none(), st.floats(-2, 2)),

@@ -49,6 +49,16 @@ def test_a_failure_without_a_measured_value_gives_its_reason():
     assert sentence == "macro F1: champion 3 has other classes."
 
 
+def test_a_warning_is_a_row_below_the_rules_and_no_failure():
+    result = GateResult((rule(0.9, 0.8, True),), ("too few photos",))
+    assert [(row.rule, row.status) for row in gate_rows(result)] == [("macro F1", "pass"), ("too few photos.", "warn")]
+    assert failures(result) == []
+    html = render_table(gate_rows(result))
+    assert "too few photos." in html
+    assert "warning" in html
+    assert 'class="number limit none"' in html
+
+
 def test_an_interval_undefined_at_an_end_is_a_dash():
     assert row_of(rule(0.75, 0.8, False, interval=Interval(nan, nan))).interval == "–"
 

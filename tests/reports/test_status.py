@@ -112,6 +112,14 @@ def test_the_text_after_a_promotion_shows_table_champion_promise_and_how_to_serv
     assert "quality-gate rollback" not in shown
 
 
+def test_a_warning_of_the_gate_is_shown_and_told_to_programs(tmp_path, make_entry):
+    rules = (RuleResult("macro F1", 0.9, None, "at least", 0.8, True),)
+    ledger = Ledger(tmp_path)
+    ledger.append(make_entry("promoted", "1", gate=GateResult(rules, ("too few photos",)).to_json()))
+    assert "\n\nWarning: too few photos.\n\n" in text(ledger)
+    assert told(ledger)["last_gate"]["warnings"] == ["too few photos"]
+
+
 def test_a_rollback_is_offered_where_there_is_a_former_champion(decide):
     assert f"quality-gate rollback --name {NAME}" in text(decide(("promoted", "1"), ("promoted", "2")))
 
