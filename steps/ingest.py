@@ -22,7 +22,6 @@ def ingest(
     """
     from quality_gate.data.audit import audit
     from quality_gate.data.demo import ensure_demo_photos
-    from quality_gate.data.photo_set import sample_photos
     from quality_gate.data.snapshot import write_snapshot
     from quality_gate.data.sources import discover
     from quality_gate.home import locate
@@ -39,7 +38,7 @@ def ingest(
         name=name,
         digest=snapshot.digest,
         source=settings.source,
-        thumbnails=sample_photos(snapshot),
+        photos=snapshot.photos,
     )
     (report_folder(name) / "data.html").write_text(page, encoding="utf-8")
     experiment_run(name).log_tags({"data_digest": snapshot.digest, "source": settings.source})

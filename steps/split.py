@@ -22,7 +22,6 @@ def split_photos(
     Raises:
         UserError: a class has too few photos to be in every split.
     """
-    from quality_gate.data.photo_set import sample_photos
     from quality_gate.data.split import split
     from quality_gate.progress import ConsoleReporter
     from quality_gate.reports.data_pages import data_page
@@ -36,7 +35,7 @@ def split_photos(
         name=name,
         digest=snapshot.digest,
         source=snapshot.source,
-        thumbnails=sample_photos(snapshot),
+        photos=snapshot.photos,
         reasons=dict(zip(result.left_out["path"], result.left_out["reason"], strict=True)),
     )
     (report_folder(name) / "split.html").write_text(page, encoding="utf-8")

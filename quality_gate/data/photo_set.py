@@ -80,14 +80,3 @@ def photo_sets(snapshot: Snapshot, table: pd.DataFrame) -> PhotoSets:
     """Select the photos of every split of the image table; classes are in alphabetical order."""
     classes = tuple(sorted(snapshot.classes))
     return PhotoSets(*(photo_set(snapshot, table, split, classes) for split in SPLITS))
-
-
-def sample_photos(snapshot: Snapshot, per_class: int = 6) -> dict[str, bytes]:
-    """A few photos of every class, evenly picked in the order of their paths: encoded bytes by path."""
-    table = snapshot.table
-    readable = table[table["is_readable"]].sort_values("path")
-    sample: dict[str, bytes] = {}
-    for _, rows in readable.groupby("label"):
-        picked = rows.iloc[np.unique(np.linspace(0, len(rows) - 1, per_class).round().astype(int))]
-        sample |= dict(zip(picked["path"], snapshot.photos(list(picked["image_id"])), strict=True))
-    return sample

@@ -2,82 +2,59 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from quality_gate.data.image_table import SPLITS
-from quality_gate.reports.rendering import PALETTE, photo, render
+from quality_gate.data.duplicate_groups import DuplicateGroups, duplicate_groups
+from quality_gate.data.outliers import SMALLEST_CLASS, THRESHOLD, find_outliers
+from quality_gate.reports.class_balance import class_balance
+from quality_gate.reports.data_findings import (
+    balance_findings,
+    duplicate_findings,
+    left_out_findings,
+    outlier_findings,
+    shift_findings,
+    shortcut_findings,
+)
+from quality_gate.reports.data_photos import (
+    PhotoReader,
+    class_samples,
+    group_kinds,
+    make_thumbnails,
+    samples_per_class,
+    shown_photos,
+    strongest_outliers,
+)
+from quality_gate.reports.rendering import render
+from quality_gate.reports.size_chart import size_chart
+from quality_gate.reports.spreads import (
+    class_colours,
+    class_spreads,
+    histograms,
+    light_measures,
+    size_measures,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from quality_gate.data.validation import ValidationResult
 
-THUMBNAIL_EDGE = 200
 COMMON_VALUES = 6
-SHOWN_COPIES = 100
+LISTED_GROUPS = 100
+LISTED_FILES_OF_A_GROUP = 20
+# A list this long is half a megabyte; all of it is in the split's left_out table.
+LISTED_LEFT_OUT = 5_000
 
 
 @dataclass(frozen=True)
-class _Measure:
-    """A column whose spread is drawn; the axis goes from 0 to ``end``."""
+class LeftOut:
+    """A file that is not used."""
 
-    column: str
-    name: str
-    end: float
-    places: int
-
-
-@dataclass(frozen=True)
-class _Box:
-    """Quantiles of a class: positions in percent of the axis, and the median in words."""
-
-    low: float
-    lower: float
-    middle: float
-    upper: float
-    high: float
-    median: str
-
-
-@dataclass(frozen=True)
-class _Part:
-    """The photos of a class in a split; ``width`` is in percent of the longest bar."""
-
-    photos: int
-    width: float
-    colour: str
-
-
-@dataclass(frozen=True)
-class _Class:
-    label: str
-    photos: int
-    share: float
-    parts: tuple[_Part, ...]
-    spreads: tuple[_Box, ...]
-
-
-@dataclass(frozen=True)
-class _Split:
-    name: str
-    key: str
-    photos: int
-    colour: str
-
-
-@dataclass(frozen=True)
-class _LeftOut:
     path: str
     label: str
     reason: str
-
-
-@dataclass(frozen=True)
-class _Sample:
-    name: str
-    source: str
 
 
 def validation_page(result: ValidationResult, *, name: str) -> str:
@@ -107,29 +84,45 @@ def data_page(
     name: str,
     digest: str,
     source: str,
-    thumbnails: Mapping[str, bytes] | None = None,
+    photos: PhotoReader | None = None,
     reasons: Mapping[str, str] | None = None,
 ) -> str:
-    """The page of a dataset: classes, light, sizes, every file left out, copies, samples.
+    """The page of a dataset: what a person would look for in it before training anything.
+
+    It stays under 6 MB with any number of photos and a thousand classes: photos are counted in bins and shown in
+    limited number, with their total beside them.
 
     Args:
-        table: the image table, before or after the split.
+        table: the image table, before or after the split; only after it near-duplicates are known.
         name: of the gate.
         digest: of the dataset.
         source: where the photos come from.
-        thumbnails: encoded photos by ``path``, as ``photo_set.sample_photos`` gives them; None shows none.
+        photos: gives encoded photos by their ``image_id``, as ``Snapshot.photos`` does; None shows none.
         reasons: why the split left files out, by ``path``; None before the split.
 
     Returns:
         Static HTML.
 
     Raises:
-        UnreadableImage: a thumbnail is no photo.
+        UnreadableImage: a photo to be shown is none.
     """
-    used = table[table["is_readable"]]
-    splits = _splits(table)
-    measures = _measures(used)
-    copies = _copies(used)
+    in_use = table["is_readable"] & ~table["path"].isin(list(reasons or {}))
+    used = table[in_use]
+    light, size = light_measures(used), size_measures(used)
+    is_test = used["split"] == "test"
+    drawn = histograms((*light, *size), is_test)
+    balance, duplicates, found = class_balance(table, in_use), duplicate_groups(table), find_outliers(used)
+    outliers, kinds, samples = strongest_outliers(found), group_kinds(duplicates), class_samples(used)
+    left_out = _left_out(table[~in_use], reasons or {})
+    findings = [
+        *balance_findings(balance),
+        *left_out_findings(len(table), len(left_out)),
+        *duplicate_findings(duplicates),
+        *shortcut_findings((*light, *size)),
+        *shift_findings(drawn, int((~is_test).sum()), int(is_test.sum())),
+        *outlier_findings(len(used), found["path"].nunique()),
+    ]
+    shown = shown_photos(samples, outliers, kinds)
     return render(
         "data.html.j2",
         name=name,
@@ -137,77 +130,42 @@ def data_page(
         source=source,
         files=len(table),
         usable=len(used),
-        splits=splits,
-        measures=measures,
-        classes=_classes(table, used, splits, measures),
-        sizes=_common(
-            [f"{width:.0f} × {height:.0f}" for width, height in zip(used["width"], used["height"], strict=True)]
-        ),
-        formats=_common(list(used["format"])),
-        modes=_common(list(used["mode"])),
-        shorter_edge=_range(used[["width", "height"]].min(axis=1)),
-        file_size=_range(used["file_size_kb"]),
-        left_out=_left_out(table, reasons or {}),
-        copies=copies,
-        repeated=sum(len(group) - 1 for group in copies),
-        shown_copies=SHOWN_COPIES,
-        samples=_samples(used, thumbnails or {}),
+        findings=[finding for status in ("warn", "none", "pass") for finding in findings if finding.status == status],
+        balance=balance,
+        samples=samples,
+        per_class=samples_per_class(len(samples)),
+        light=light,
+        light_rows=class_spreads(used["label"], light),
+        colours=class_colours(used),
+        size=size,
+        size_rows=class_spreads(used["label"], size),
+        size_chart=size_chart(used),
+        histograms=drawn,
+        **_common_values(used),
+        outliers=outliers,
+        outlier_photos=found["path"].nunique(),
+        threshold=THRESHOLD,
+        smallest_class=SMALLEST_CLASS,
+        duplicates=duplicates.groups,
+        kinds=kinds,
+        has_near_duplicates=duplicates.has_near_duplicates,
+        listed_groups=_listed_groups(duplicates),
+        left_out=left_out[:LISTED_LEFT_OUT],
+        left_out_files=len(left_out),
+        thumbnails=make_thumbnails(table, shown, photos) if photos else {},
     )
 
 
-def _splits(table: pd.DataFrame) -> tuple[_Split, ...]:
-    counts = table.loc[table["is_readable"], "split"].value_counts()
-    present = [split for split in (*SPLITS, "") if counts.get(split, 0)]
-    unsplit = "left out" if len(present) > 1 else "photos"
-    colours = dict(zip((*SPLITS, ""), (PALETTE[0], PALETTE[5], PALETTE[2], PALETTE[4], PALETTE[6]), strict=True))
-    return tuple(_Split(split or unsplit, split, int(counts[split]), colours[split]) for split in present)
+def _common_values(used: pd.DataFrame) -> dict[str, list[tuple[str, int, float]]]:
+    width, height = (used[edge].map("{:.0f}".format).astype("str") for edge in ("width", "height"))
+    sizes = width + " × " + height
+    return {"sizes": _common(sizes), "formats": _common(used["format"]), "modes": _common(used["mode"])}
 
 
-def _measures(used: pd.DataFrame) -> tuple[_Measure, ...]:
-    # Variance has no upper bound and a long tail; the axis ends where the last twentieth of the photos begins.
-    sharpest = float(used.groupby("label")["sharpness"].quantile(0.95).max())
-    end = max(10.0, -(-sharpest // 10) * 10) if sharpest == sharpest else 10.0
-    return (
-        _Measure("brightness", "brightness", 1, 2),
-        _Measure("contrast", "contrast", 0.5, 2),
-        _Measure("sharpness", "sharpness", int(end), 0),
-    )
-
-
-def _classes(
-    table: pd.DataFrame, used: pd.DataFrame, splits: Sequence[_Split], measures: Sequence[_Measure]
-) -> tuple[_Class, ...]:
-    labels = sorted({label for label in table["label"] if label})
-    counts = used.groupby(["label", "split"]).size().to_dict()
-    totals = used["label"].value_counts().to_dict()
-    longest = max(totals.values(), default=1)
-    rows = []
-    for label in labels:
-        parts = tuple(
-            _Part(photos, round(100 * photos / longest, 2), split.colour)
-            for split in splits
-            for photos in [int(counts.get((label, split.key), 0))]
-        )
-        members = used[used["label"] == label]
-        spreads = tuple(_box(members[measure.column], measure) for measure in measures) if len(members) else ()
-        total = int(totals.get(label, 0))
-        rows.append(_Class(label, total, total / max(1, len(used)), parts, spreads))
-    return tuple(rows)
-
-
-def _box(values: pd.Series, measure: _Measure) -> _Box:
-    quantiles = [float(value) for value in values.quantile([0.05, 0.25, 0.5, 0.75, 0.95])]
-    low, lower, middle, upper, high = (round(100 * min(1.0, value / measure.end), 2) for value in quantiles)
-    return _Box(low, lower, middle, upper, high, f"{quantiles[2]:,.{measure.places}f}")
-
-
-def _common(values: Sequence[str]) -> list[tuple[str, int, float]]:
+def _common(values: pd.Series[str]) -> list[tuple[str, int, float]]:
     """The most common values with their number and share, the rest as one row."""
-    counts: dict[str, int] = {}
-    for value in values:
-        counts[value] = counts.get(value, 0) + 1
-    ranked = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
-    rows = [(value, photos, photos / len(values)) for value, photos in ranked[:COMMON_VALUES]]
+    ranked = sorted(values.value_counts().items(), key=lambda item: (-item[1], str(item[0])))
+    rows = [(str(value), int(photos), photos / len(values)) for value, photos in ranked[:COMMON_VALUES]]
     others = ranked[COMMON_VALUES:]
     if others:
         photos = sum(count for _, count in others)
@@ -215,28 +173,14 @@ def _common(values: Sequence[str]) -> list[tuple[str, int, float]]:
     return rows
 
 
-def _range(values: pd.Series) -> str:
-    if values.empty:
-        return "–"
-    return f"{values.min():,.0f} to {values.max():,.0f} (median {values.median():,.0f})"
+def _left_out(lost: pd.DataFrame, reasons: Mapping[str, str]) -> list[LeftOut]:
+    rows = lost.sort_values("path")[["path", "label", "problem"]].itertuples(index=False, name=None)
+    return [LeftOut(path, label, reasons.get(path) or problem or "not readable") for path, label, problem in rows]
 
 
-def _left_out(table: pd.DataFrame, reasons: Mapping[str, str]) -> tuple[_LeftOut, ...]:
-    return tuple(
-        _LeftOut(str(row.path), str(row.label), reasons.get(str(row.path)) or str(row.problem) or "not readable")
-        for row in table.sort_values("path").itertuples()
-        if not row.is_readable or row.path in reasons
-    )
-
-
-def _copies(used: pd.DataFrame) -> list[list[str]]:
-    repeated = used[used["image_id"].duplicated(keep=False)].sort_values("path")
-    return [list(paths) for _, paths in repeated.groupby("image_id", sort=False)["path"]]
-
-
-def _samples(used: pd.DataFrame, thumbnails: Mapping[str, bytes]) -> list[tuple[str, list[_Sample]]]:
-    shown = used[used["path"].isin(list(thumbnails))].sort_values(["label", "path"])
-    return [
-        (str(label), [_Sample(path.rpartition("/")[2], photo(thumbnails[path], THUMBNAIL_EDGE)) for path in paths])
-        for label, paths in shown.groupby("label", sort=True)["path"]
-    ]
+def _listed_groups(duplicates: DuplicateGroups) -> list[tuple[list[str], int]]:
+    """The first paths of each of the most suspicious groups, and how many more it has."""
+    names = duplicates.groups.index[:LISTED_GROUPS]
+    paths = duplicates.files[duplicates.files["group"].isin(names)].groupby("group")["path"].agg(list)
+    most = LISTED_FILES_OF_A_GROUP
+    return [(paths[name][:most], len(paths[name][most:])) for name in names]

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from quality_gate.data.audit import audit
-from quality_gate.data.photo_set import SPLITS, photo_set, photo_sets, sample_photos
+from quality_gate.data.photo_set import SPLITS, photo_set, photo_sets
 from quality_gate.data.snapshot import write_snapshot
 from quality_gate.data.sources import discover
 
@@ -72,14 +72,3 @@ def test_every_split_has_its_photos_and_the_same_classes_in_alphabetical_order(s
         assert part.classes == ("onion", "tomato")
         assert set(part.paths) == set(divided.loc[divided["split"] == split, "path"])
     assert sum(len(getattr(parts, split)) for split in SPLITS) == 10
-
-
-def test_a_sample_has_a_few_readable_photos_of_every_class_from_first_to_last(snapshot, root):
-    sample = sample_photos(snapshot, per_class=3)
-
-    assert list(sample) == [f"{label}/{number}.png" for label in ("onion", "tomato") for number in (0, 2, 5)]
-    assert all(photo == (root / path).read_bytes() for path, photo in sample.items())
-
-
-def test_a_class_with_fewer_photos_gives_all_it_has(snapshot):
-    assert sorted(sample_photos(snapshot, per_class=50)) == sorted(PATHS)

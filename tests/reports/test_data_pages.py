@@ -1,10 +1,10 @@
 """The pages show every file that matters, escape its name and need nothing but themselves."""
 
 import io
-import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from html.parser import HTMLParser
 
+import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
@@ -12,10 +12,16 @@ from PIL import Image
 from quality_gate.data.image_table import build_table
 from quality_gate.data.validation import Check, Severity, ValidationResult
 from quality_gate.preprocess import UnreadableImage
-from quality_gate.reports.data_pages import SHOWN_COPIES, data_page, validation_page
+from quality_gate.reports.data_pages import (
+    LISTED_FILES_OF_A_GROUP,
+    LISTED_GROUPS,
+    LISTED_LEFT_OUT,
+    data_page,
+    validation_page,
+)
 
 SCRIPT = "<script>alert('1')</script>"
-VOID = {"meta", "br", "img", "line", "rect"}
+VOID = {"meta", "br", "img", "path", "rect", "circle"}
 
 
 def row(path: str, /, **values: object) -> dict[str, object]:
@@ -52,11 +58,11 @@ def table_of(*rows: dict[str, object]) -> pd.DataFrame:
 
 
 def page_of(
-    table: pd.DataFrame, thumbnails: dict[str, bytes] | None = None, reasons: dict[str, str] | None = None
+    table: pd.DataFrame,
+    photos: Callable[[Sequence[str]], Iterator[bytes]] | None = None,
+    reasons: dict[str, str] | None = None,
 ) -> str:
-    return data_page(
-        table, name="line_3", digest="d1ge57", source="photos/line", thumbnails=thumbnails, reasons=reasons
-    )
+    return data_page(table, name="line_3", digest="d1ge57", source="photos/line", photos=photos, reasons=reasons)
 
 
 def check(name: str, severity: Severity, passed: bool, examples: tuple[str, ...] = (), unexpected: int = 0) -> Check:
@@ -103,16 +109,23 @@ class Page(HTMLParser):
         return " ".join(self.text)
 
 
-def jpeg() -> bytes:
+def jpegs(image_ids: Sequence[str]) -> Iterator[bytes]:
     buffer = io.BytesIO()
     Image.new("RGB", (30, 20), (200, 30, 30)).save(buffer, format="JPEG")
-    return buffer.getvalue()
+    return (buffer.getvalue() for _ in image_ids)
 
 
 @pytest.mark.parametrize(
     "make",
     [
-        lambda: page_of(table_of(lost("train/ok/c.jpg", "damaged")), {"train/ok/a.jpg": jpeg()}),
+        lambda: page_of(
+            table_of(
+                lost("train/ok/c.jpg", "damaged"),
+                *(row(f"train/ok/z{n}.jpg", image_id="7" * 64) for n in range(9)),
+                *(row(f"train/ok/y{n}.jpg", brightness=0.1 * (n == 0)) for n in range(9)),
+            ),
+            jpegs,
+        ),
         lambda: validation_page(result_of(check("broken", "error", False, ("a.jpg",), 1)), name="line_3"),
     ],
     ids=["data", "validation"],
@@ -134,7 +147,7 @@ def test_names_of_files_classes_and_sources_are_escaped_on_the_data_page() -> No
         row("train/ok/e.jpg", mode=SCRIPT, format=SCRIPT),
         {"path": f"train/ok/{SCRIPT}3.jpg", "label": SCRIPT, "split": "train", "problem": SCRIPT},
     )
-    page = data_page(table, name=SCRIPT, digest=SCRIPT, source=SCRIPT, thumbnails={f"train/ok/{SCRIPT}1.jpg": jpeg()})
+    page = data_page(table, name=SCRIPT, digest=SCRIPT, source=SCRIPT, photos=jpegs)
     assert "<script" not in page
     assert Page(page).words.count(SCRIPT) >= 10
 
@@ -163,19 +176,20 @@ def test_what_the_split_took_out_is_left_out_too() -> None:
 def test_without_a_split_all_photos_are_used() -> None:
     words = Page(page_of(table_of().assign(split=""))).words
     assert "No file: all 8 are used." in words
-    assert "By split" not in words
+    assert "left out 0" in words
+    assert "Training against test" not in words
 
 
 def test_classes_are_counted_by_split() -> None:
     words = Page(page_of(table_of(row("train/ok/c.jpg"), lost("train/ok/d.jpg", "damaged")))).words
-    assert "class photos train test all share" in words
+    assert "class photos train test in use share" in words
     assert "ok 3 2 5 55.6%" in words
     assert "scratch 2 2 4 44.4%" in words
 
 
 def test_splits_come_in_the_order_of_training() -> None:
     rows = [row(f"{split}/ok/z.jpg") for split in ("calibration", "validation")]
-    assert "class photos train validation calibration test all share" in Page(page_of(table_of(*rows))).words
+    assert "class photos train validation calibration test in use share" in Page(page_of(table_of(*rows))).words
 
 
 def test_a_class_of_unreadable_files_is_shown_with_none() -> None:
@@ -184,31 +198,99 @@ def test_a_class_of_unreadable_files_is_shown_with_none() -> None:
     assert "rarest class 0" in words
 
 
+@pytest.mark.parametrize(
+    "only",
+    [
+        lost("train/ok/a.jpg", "damaged"),
+        row("train/ok/a.jpg"),
+        row(
+            "train/ok/a.jpg",
+            width=1,
+            height=1,
+            aspect_ratio=1,
+            file_size_kb=0.01,
+            sharpness=0,
+            brightness=0,
+            contrast=0,
+        ),
+    ],
+    ids=["unreadable", "usual", "black"],
+)
+def test_a_single_file_has_a_page_too(only: dict[str, object]) -> None:
+    words = Page(page_of(build_table([only]), jpegs)).words
+    assert "of 1 files" in words
+    assert "nan" not in words
+
+
 def test_copies_are_grouped_and_counted() -> None:
     rows = [row(f"train/ok/copy{n}.jpg", image_id="7" * 64) for n in range(3)]
     words = Page(page_of(table_of(*rows))).words
-    assert "groups of exact copies 1 2 files too many" in words
+    assert "groups of exact copies 1 3 files" in words
+    assert "2 files repeat another byte for byte." in words
     assert "train/ok/copy0.jpg train/ok/copy1.jpg train/ok/copy2.jpg" in words
 
 
 def test_of_very_many_copies_the_first_are_listed_and_all_counted() -> None:
-    rows = [row(f"train/ok/{n:03}{side}.jpg", image_id=f"{n:064}") for n in range(SHOWN_COPIES + 1) for side in "ab"]
-    words = Page(page_of(table_of(*rows))).words
-    assert f"groups of exact copies {SHOWN_COPIES + 1}" in words
+    many = [
+        row(f"train/ok/{n:03}{side}.jpg", image_id=f"{n:064}") for n in range(1, LISTED_GROUPS + 1) for side in "ab"
+    ]
+    large = [row(f"train/ok/z{n:03}.jpg", image_id="9" * 64) for n in range(LISTED_FILES_OF_A_GROUP + 3)]
+    words = Page(page_of(table_of(*many, *large))).words
+    assert f"groups of exact copies {LISTED_GROUPS + 1}" in words
+    assert f"train/ok/z{LISTED_FILES_OF_A_GROUP - 1:03}.jpg and 3 more train/ok/001a.jpg" in words
     assert "train/ok/099a.jpg" in words
     assert "train/ok/100a.jpg" not in words
 
 
-def test_boxes_stand_where_the_quantiles_are() -> None:
-    dark = [row(f"train/dark/{n}.jpg", brightness=value) for n, value in enumerate((0.0, 0.1, 0.2, 0.3, 0.4))]
-    page = page_of(table_of(*dark))
-    box = re.search(
-        r'aria-label="median 0\.20">\s*<line x1="([\d.]+)" x2="([\d.]+)".*?<rect x="([\d.]+)" width="([\d.]+)"',
-        page,
-        re.S,
-    )
-    assert box is not None
-    assert [float(value) for value in box.groups()] == [2.0, 38.0, 10.0, 20.0]
+def test_near_duplicates_are_shown_after_the_split_alone() -> None:
+    alike = [row(f"{split}/ok/near.jpg", group="7" * 16) for split in ("train", "test")]
+    words = Page(page_of(table_of(*alike))).words
+    assert "Copies and near-duplicates From training into test 1 group, 2 files" in words
+    assert "1 group of near-duplicates reaches from training into test" in words
+    before = Page(page_of(table_of(*alike).assign(group=""))).words
+    assert "None: no two usable files have the same bytes." in before
+    assert "Near-duplicates are looked for by the split" in before
+
+
+def test_a_photo_unlike_its_class_is_shown_with_the_reason() -> None:
+    rows = [row(f"train/ok/{n}.jpg", brightness=0.05 if n == 7 else 0.5) for n in range(20)]
+    page = page_of(table_of(*rows), jpegs)
+    assert "unlike their class 1 photos" in Page(page).words
+    assert "ok darker: 0.05 , class 0.50 (22.5) train/ok/7.jpg" in Page(page).words
+    assert 'alt="ok: train/ok/7.jpg"' in page
+
+
+def test_warnings_are_read_first() -> None:
+    words = Page(page_of(table_of(*(row(f"train/ok/{n}.jpg") for n in range(30)), lost("train/ok/x.jpg", "?")))).words
+    start = words.index("What stands out")
+    order = [words.index(text, start) for text in ("are imbalanced", "is left out", "No photo is far")]
+    assert order == sorted(order)
+
+
+def test_a_list_of_many_files_left_out_ends_and_says_so() -> None:
+    files = [lost(f"train/ok/{n:05}.jpg", "damaged") for n in range(LISTED_LEFT_OUT + 1)]
+    words = Page(page_of(table_of(*files))).words
+    assert "The first 5,000 of 5,001; the table of the split has them all." in words
+    assert "04999.jpg" in words
+    assert "05000.jpg" not in words
+
+
+@pytest.mark.slow
+def test_fifty_thousand_photos_of_a_hundred_classes_make_less_than_six_megabytes() -> None:
+    random = np.random.default_rng(0)
+    rows = [
+        row(f"{'test' if n % 5 == 0 else 'train'}/class {n % 100:03}/{n:05}.jpg", image_id=f"{n - n % 50 % 3:064}")
+        for n in range(50_000)
+    ]
+    names = ["brightness", "contrast", "sharpness", "width", "height", "file_size_kb"]
+    table = table_of(*rows)
+    table[names] = random.lognormal(0, 0.6, (len(table), len(names))) * [0.3, 0.1, 300, 900, 700, 200]
+    table.loc[table.index % 7 == 0, "is_readable"] = False
+    noise = Image.fromarray(random.integers(0, 256, (200, 200, 3), dtype=np.uint8))
+    buffer = io.BytesIO()
+    noise.save(buffer, format="PNG")
+    page = page_of(table, lambda image_ids: (buffer.getvalue() for _ in image_ids))
+    assert len(page.encode()) < 6_000_000
 
 
 def test_rare_sizes_are_added_up() -> None:
@@ -219,14 +301,15 @@ def test_rare_sizes_are_added_up() -> None:
 
 
 def test_samples_are_shown_by_class_under_their_names() -> None:
-    page = page_of(table_of(), {"train/ok/a.jpg": jpeg(), "test/scratch/b.jpg": jpeg(), "gone.jpg": b""})
-    assert page.count("data:image/jpeg;base64,") == 2
-    assert "Samples ok a.jpg scratch b.jpg" in Page(page).words
+    page = page_of(table_of(), jpegs)
+    assert page.count("data:image/jpeg;base64,") == 8
+    assert "Samples ok a.jpg b.jpg a.jpg b.jpg scratch a.jpg" in Page(page).words
+    assert 'alt="ok: test/ok/a.jpg"' in page
 
 
 def test_a_sample_that_is_no_photo_is_an_error() -> None:
     with pytest.raises(UnreadableImage):
-        page_of(table_of(), {"train/ok/a.jpg": b"no photo"})
+        page_of(table_of(), lambda image_ids: (b"no photo" for _ in image_ids))
 
 
 def test_failed_checks_come_first_with_meaning_and_files() -> None:
