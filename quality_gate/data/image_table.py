@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 Kind = Literal["str", "float64", "bool"]
 
 SPLITS: tuple[str, ...] = ("train", "validation", "calibration", "test")
+# Those a model learns from; certificate and test rest on the others.
+LEARNING_SPLITS: tuple[str, ...] = ("train", "validation")
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -54,7 +54,16 @@ def photo_set(snapshot: Snapshot, table: pd.DataFrame, split: str, classes: tupl
         split: ``train``, ``validation``, ``calibration`` or ``test``.
         classes: labels in the order of the class numbers.
     """
-    rows = table[table["split"] == split].sort_values("path")
+    return _of_rows(snapshot, table[table["split"] == split], classes)
+
+
+def divided_photos(snapshot: Snapshot, table: pd.DataFrame) -> PhotoSet:
+    """Select the photos of all splits of the image table as one set; classes are in alphabetical order."""
+    return _of_rows(snapshot, table[table["split"].isin(SPLITS)], tuple(sorted(snapshot.classes)))
+
+
+def _of_rows(snapshot: Snapshot, table: pd.DataFrame, classes: tuple[str, ...]) -> PhotoSet:
+    rows = table.sort_values("path")
     number = {label: index for index, label in enumerate(classes)}
     return PhotoSet(
         snapshot=snapshot,
@@ -80,3 +89,9 @@ def photo_sets(snapshot: Snapshot, table: pd.DataFrame) -> PhotoSets:
     """Select the photos of every split of the image table; classes are in alphabetical order."""
     classes = tuple(sorted(snapshot.classes))
     return PhotoSets(*(photo_set(snapshot, table, split, classes) for split in SPLITS))
+
+
+def photos_by_path(photos: PhotoSet, paths: Sequence[str]) -> dict[str, bytes]:
+    """Read some photos of a set: encoded bytes by path."""
+    ids = dict(zip(photos.paths, photos.image_ids, strict=True))
+    return dict(zip(paths, photos.snapshot.photos([ids[path] for path in paths]), strict=True))

@@ -6,13 +6,13 @@ nor on the random generator of a library, and a photo that joins the data moves 
 
 import json
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from quality_gate.data.image_table import SPLITS, require_columns
+from quality_gate.data.image_table import LEARNING_SPLITS, SPLITS, require_columns
 from quality_gate.data.near_duplicates import group_photos
 from quality_gate.errors import UserError
 from quality_gate.settings import SplitSettings
@@ -52,6 +52,28 @@ class SplitResult(StepValue):
         """SHA-256 over path, image_id, label, split and group of every row, whatever their order."""
         rows = sorted(self.table[_DIGESTED].itertuples(index=False, name=None))
         return sha256(json.dumps(rows, ensure_ascii=False).encode()).hexdigest()
+
+    def leave_out(self, reasons: Mapping[str, str]) -> Self:
+        """The same division without some of the photos to learn from.
+
+        Calibration and test photos stay: certificate and test must see photos as they come.
+
+        Args:
+            reasons: why each is left out, by ``path``.
+
+        Raises:
+            ValueError: a path is none of train or validation.
+        """
+        import pandas as pd
+
+        chosen = self.table["path"].isin(list(reasons))
+        rows = self.table[chosen]
+        unknown = set(reasons) - set(rows.loc[rows["split"].isin(LEARNING_SPLITS), "path"])
+        if unknown:
+            raise ValueError(f"{min(unknown)} is no photo of {' or '.join(LEARNING_SPLITS)}")
+        added = rows[["path", "label", "image_id"]].assign(reason=rows["path"].map(reasons)).astype("str")
+        left_out = pd.concat([self.left_out, added]).sort_values("path").reset_index(drop=True)
+        return replace(self, table=self.table.assign(split=self.table["split"].mask(chosen, "")), left_out=left_out)
 
     def counts(self) -> dict[str, dict[str, int]]:
         """Photos of each class, by split and class."""

@@ -2,7 +2,13 @@ import numpy as np
 import pytest
 
 from quality_gate.data.audit import audit
-from quality_gate.data.photo_set import SPLITS, photo_set, photo_sets
+from quality_gate.data.photo_set import (
+    SPLITS,
+    divided_photos,
+    photo_set,
+    photo_sets,
+    photos_by_path,
+)
 from quality_gate.data.snapshot import write_snapshot
 from quality_gate.data.sources import discover
 
@@ -72,3 +78,17 @@ def test_every_split_has_its_photos_and_the_same_classes_in_alphabetical_order(s
         assert part.classes == ("onion", "tomato")
         assert set(part.paths) == set(divided.loc[divided["split"] == split, "path"])
     assert sum(len(getattr(parts, split)) for split in SPLITS) == 10
+
+
+def test_the_photos_of_all_splits_are_one_set_without_what_was_left_out(snapshot, divided):
+    photos = divided_photos(snapshot, divided)
+
+    assert list(photos.paths) == [f"{label}/{number}.png" for label in ("onion", "tomato") for number in range(5)]
+    assert photos.classes == ("onion", "tomato")
+    assert photos.labels.tolist() == [0] * 5 + [1] * 5
+
+
+def test_photos_can_be_read_by_their_paths(snapshot, divided, root):
+    photos = divided_photos(snapshot, divided)
+    paths = [photos.paths[4], photos.paths[0]]
+    assert photos_by_path(photos, paths) == {path: (root / path).read_bytes() for path in paths}

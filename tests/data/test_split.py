@@ -241,3 +241,33 @@ def test_the_summary_tells_the_photos_of_each_split_and_what_was_left_out(make_t
         "left out: 1 files, each listed with its reason",
     ]
     assert sum(Counter(result.table["split"])[name] for name in SPLITS) == 41
+
+
+def test_photos_to_learn_from_can_be_left_out_with_a_reason(make_table):
+    result = split(make_table(singles(a=20, b=20)), SETTINGS, 1)
+    first = result.table[result.table["split"].isin(["train", "validation"])].iloc[0]
+    without = result.leave_out({first["path"]: "suspected wrong label"})
+    assert without.left_out.to_dict("records") == [
+        {"path": first["path"], "label": "a", "image_id": first["image_id"], "reason": "suspected wrong label"}
+    ]
+    assert by_path(without) == by_path(result) | {first["path"]: ""}
+    assert without.digest != result.digest
+    assert result.left_out.empty
+
+
+def test_what_was_left_out_before_stays_on_the_list_and_the_result_can_be_saved(make_table, tmp_path):
+    rows = [(*row, "train") for row in singles(a=20, b=20)] + [("a", FAR[3], "test"), ("b", FAR[399], "test")]
+    result = split(make_table(rows), SETTINGS, 1)
+    path = next(path for path, name in by_path(result).items() if name == "validation")
+    without = result.leave_out({path: "suspected wrong label"})
+    assert set(without.left_out["path"]) == {"a/0003.jpg", path}
+    without.save(tmp_path)
+    pd.testing.assert_frame_equal(SplitResult.load(tmp_path).left_out, without.left_out)
+
+
+@pytest.mark.parametrize("place", ["calibration", "test", ""])
+def test_photos_of_calibration_and_test_cannot_be_left_out(make_table, place):
+    result = split(make_table(singles(a=20, b=20)), SETTINGS, 1)
+    path = next((path for path, name in by_path(result).items() if name == place), "nowhere.jpg")
+    with pytest.raises(ValueError, match=f"{path} is no photo of train or validation"):
+        result.leave_out({path: "suspected wrong label"})
