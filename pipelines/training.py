@@ -11,6 +11,7 @@ from quality_gate.settings import TrainingSettings, parse_training_settings
 from steps.calibrate import calibrate
 from steps.context import close_failed_run
 from steps.evaluate import evaluate
+from steps.find_suspects import find_suspects
 from steps.gate import gate
 from steps.ingest import ingest
 from steps.package import package
@@ -66,6 +67,7 @@ def _wire(settings: TrainingSettings) -> None:
         min_photos=settings.validation.min_photos_per_class,
         seed=seed,
     )
+    parts, _ = find_suspects(snapshot=snapshot, split=parts, settings=settings)
     histogram = train_histogram_baseline(snapshot=snapshot, split=parts, settings=settings.baselines)
     scratch = train_scratch_baseline(snapshot=snapshot, split=parts, settings=settings.baselines, seed=seed)
     candidate, history = train_transfer(snapshot=snapshot, split=parts, settings=settings)

@@ -41,10 +41,14 @@ class DataSettings(Settings):
         source: folder of class folders, or of ``train/`` and ``test/`` with class folders in them. ``demo`` means the
             generated market scenes.
         workers: threads that decode photos; 0 means one a processor.
+        exclude_suspects: how many photos whose labels look wrong are left out of train and validation, the most
+            doubtful first; none, for a person should look at them before. Calibration and test keep theirs: the
+            certificate and the test must see photos as they come.
     """
 
     source: Annotated[str, Field(min_length=1)] = DEMO
     workers: Annotated[int, Field(ge=0)] = 0
+    exclude_suspects: Annotated[int, Field(ge=0)] = 0
 
     @property
     def is_demo(self) -> bool:

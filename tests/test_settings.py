@@ -42,7 +42,8 @@ def value_of(found, dotted):
 FIELDS = list(fields())
 SECTIONS = sorted({field.split(".")[0] for field in FIELDS if "." in field})
 AT_THE_LIMIT = [
-    ("seed", 0), ("seed", 2**32 - 1), ("data.workers", 0), ("validation.max_unreadable_share", 0),
+    ("seed", 0), ("seed", 2**32 - 1), ("data.workers", 0), ("data.exclude_suspects", 0),
+    ("validation.max_unreadable_share", 0),
     ("validation.max_unreadable_share", 1), ("validation.min_photos_per_class", 5), ("split.near_duplicate_bits", 0),
     ("split.near_duplicate_bits", 12), ("baselines.histogram_bins", 2), ("baselines.scratch_size", 32),
     ("transfer.size", 32), ("transfer.size", 512), ("transfer.finetune_epochs", 0), ("transfer.augmented_views", 0),
@@ -54,6 +55,7 @@ AT_THE_LIMIT = [
 ]  # fmt: skip
 BEYOND_THE_LIMIT = [
     ("seed", -1), ("seed", 2**32), ("seed", 1.5), ("data.source", ""), ("data.workers", -1),
+    ("data.exclude_suspects", -1),
     ("validation.suite", "../secret"), ("validation.max_unreadable_share", 1.01),
     ("validation.min_photos_per_class", 4), ("split.validation_share", 0), ("split.calibration_share", 1),
     ("split.test_share", "a fifth"), ("split.near_duplicate_bits", 13), ("baselines.histogram_bins", 1),

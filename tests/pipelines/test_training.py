@@ -1,5 +1,6 @@
 """Whole runs of ``zenml pipeline run training``, small; the tests follow one gate through its life, in this order."""
 
+import csv
 import json
 import re
 import shutil
@@ -13,8 +14,8 @@ from quality_gate.models.manifest import file_digest
 pytestmark = pytest.mark.pipeline
 
 STEPS = (
-    "ingest", "validate", "split", "train_histogram_baseline", "train_scratch_baseline", "train_transfer", "calibrate",
-    "evaluate", "gate", "promote", "package",
+    "ingest", "validate", "split", "find_suspects", "train_histogram_baseline", "train_scratch_baseline",
+    "train_transfer", "calibrate", "evaluate", "gate", "promote", "package",
 )  # fmt: skip
 
 # What ZenML knows of a run, as JSON.
@@ -97,7 +98,10 @@ class TestFirstRun:
 
     def test_zenml_keeps_the_pages_for_the_dashboard(self, kept_by_zenml):
         pages = {name for name, kept in kept_by_zenml["artifacts"].items() if kept[0]["value"] == "HTMLString"}
-        assert pages >= {"data_report", "validation_report", "evaluation_report", "model_card", "data_card"}
+        assert pages >= {
+            "data_report", "validation_report", "split_report", "suspects_report", "evaluation_report", "model_card",
+            "data_card",
+        }  # fmt: skip
 
     def test_models_and_data_are_kept_as_what_they_are(self, kept_by_zenml):
         kinds = {name: kept[0]["type"] for name, kept in kept_by_zenml["artifacts"].items()}
@@ -114,7 +118,9 @@ class TestFirstRun:
     def test_the_pages_lie_on_disk_and_name_what_could_not_be_read(self, champion):
         folder = Path(champion.entries[0].report).parent
         names = {path.name for path in folder.iterdir()}
-        assert names >= {"data.html", "validation.html", "evaluation.html", "data_docs"}
+        assert names >= {
+            "data.html", "validation.html", "suspects.html", "suspects.csv", "evaluation.html", "data_docs",
+        }  # fmt: skip
         page = (folder / "data.html").read_text()
         assert "train/onion/cut_off.jpg" in page
         assert "train/tomato/empty.jpg" in page
@@ -141,7 +147,8 @@ class TestFirstRun:
 @pytest.fixture(scope="module")
 def refused(champion, train, configure, mislabelled):
     """A fifth of the labels are wrong, and the gate is strict."""
-    return train(configure("mislabelled.yaml", mislabelled, gate={"min_macro_f1": 0.999}))
+    changes = {"data": {"exclude_suspects": 3}, "gate": {"min_macro_f1": 0.999}}
+    return train(configure("mislabelled.yaml", mislabelled, **changes))
 
 
 class TestRefusedRun:
@@ -153,6 +160,15 @@ class TestRefusedRun:
     def test_the_champion_stays_and_the_ledger_says_what_was_refused(self, refused, gate):
         assert gate.agrees_on("1")
         assert [(entry.event, entry.version) for entry in refused.entries] == [("promoted", "1"), ("refused", None)]
+
+    def test_the_first_suspects_are_left_out_before_anything_is_trained(self, refused, gate):
+        entry = refused.entries[-1]
+        listed = list(csv.DictReader((Path(entry.report).parent / "suspects.csv").read_text().splitlines()))
+        assert [row["place"] for row in listed[:3]] == ["1", "2", "3"]
+        assert "find_suspects: the first 3 of train and validation are left out" in refused.said
+        run = gate.mlflow_run(entry.run)
+        assert run.data.metrics["suspects_excluded"] == 3
+        assert run.data.tags["split_digest"] == entry.digests["split"]
 
     def test_its_report_is_kept(self, refused, gate):
         entry = refused.entries[-1]
