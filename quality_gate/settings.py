@@ -3,13 +3,15 @@
 import hashlib
 import json
 import re
+from difflib import get_close_matches
 from importlib.util import find_spec
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from quality_gate.errors import UserError
 from quality_gate.preprocess import View
+from quality_gate.training.recipe import Balance, Unfreezing
 
 DEMO = "demo"
 
@@ -25,7 +27,18 @@ UnitInterval = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=1)]
 Views = Annotated[tuple[View, ...], AfterValidator(_different)]
 # The names of the model zoo, which cannot be asked without importing torch.
-ModelName = Literal["efficientnet_lite0", "resnet18"]
+MODELS = ("efficientnet_b0", "efficientnet_lite0", "mobilenet_v3_small", "resnet18", "resnet50")
+
+
+def _names_a_network(name: str) -> str:
+    if name not in MODELS and not re.fullmatch(r"timm:[a-zA-Z0-9_.-]+", name):
+        near = get_close_matches(name, MODELS, n=1)
+        hint = f"; {near[0]} is near it" if near else ""
+        raise ValueError(f"expected one of {', '.join(MODELS)}, or timm:NAME for a network of timm{hint}")
+    return name
+
+
+ModelName = Annotated[str, AfterValidator(_names_a_network)]
 
 
 class Settings(BaseModel):
@@ -126,10 +139,23 @@ class TransferSettings(Settings):
         augmented_views: randomly changed copies of the first training view, more rows to learn from. The head alone
             on grocery photos: macro F1 0.901 with the crop, 0.925 with two copies beside it, 0.931 with mirrored crop
             and squashed photo too (Brier score 0.080, 0.069, 0.066; standard deviation of the splits 0.01).
-        finetune_epochs: most epochs in which the last blocks are trained; 0 keeps the backbone frozen.
+        finetune_epochs: most epochs in which the last stages are trained; 0 keeps the backbone frozen.
+        finetune_stages: how many of the last stages of the backbone are trained; the activations of those before them
+            are computed once. null takes the backbone's own number; 0 keeps it frozen.
+        unfreezing: ``at_once`` trains these stages from the first epoch; ``each_epoch`` opens one more with every
+            epoch, ``on_plateau`` after an epoch without a better validation macro F1, the last stage first.
         learning_rate: of fine-tuning, at its start.
+        find_learning_rate: start at the rate a range test finds instead.
         weight_decay: of fine-tuning.
         batch_size: photos a step of fine-tuning.
+        class_balance: ``sampler`` draws every class equally often, ``loss`` weighs rare classes more, ``both``, or
+            ``none``.
+        label_smoothing: share of each target that is spread over all classes.
+        focal_gamma: exponent of the focal loss; 0 is cross-entropy.
+        mixup: both parameters of the Beta distribution by which pairs of rows are mixed, on the activations of the
+            frozen stages (manifold mixup); 0 mixes nothing.
+        ema_decay: share of the moving average of the weights that each step keeps; the average is what is validated
+            and kept. 0 keeps the weights themselves.
         patience: epochs without a better validation macro F1 before training stops; the learning rate is halved
             after half as many.
         threads: processor threads; 0 means all.
@@ -142,9 +168,17 @@ class TransferSettings(Settings):
     training_views: Views = ("crop", "crop_mirrored", "squash")
     augmented_views: Annotated[int, Field(ge=0, le=16)] = 2
     finetune_epochs: Annotated[int, Field(ge=0, le=500)] = 5
+    finetune_stages: Annotated[int, Field(ge=0)] | None = None
+    unfreezing: Unfreezing = "at_once"
     learning_rate: Annotated[float, Field(gt=0, le=1)] = 1e-4
+    find_learning_rate: bool = False
     weight_decay: Annotated[float, Field(ge=0, le=1)] = 1e-4
     batch_size: Annotated[int, Field(ge=2, le=4096)] = 32
+    class_balance: Balance = "sampler"
+    label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    focal_gamma: Annotated[float, Field(ge=0, le=10)] = 0.0
+    mixup: Annotated[float, Field(ge=0, le=10)] = 0.0
+    ema_decay: Annotated[float, Field(ge=0, lt=1)] = 0.0
     patience: Count = 2
     threads: Annotated[int, Field(ge=0)] = 0
 

@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from quality_gate.errors import UserError
-from quality_gate.settings import DEMO, DataSettings, ModelName, Settings, TrainingSettings, parse_training_settings
+from quality_gate.settings import DEMO, MODELS, DataSettings, Settings, TrainingSettings, parse_training_settings
 
 
 def parse(values):
@@ -47,7 +47,10 @@ AT_THE_LIMIT = [
     ("validation.max_unreadable_share", 1), ("validation.min_photos_per_class", 5), ("split.near_duplicate_bits", 0),
     ("split.near_duplicate_bits", 12), ("baselines.histogram_bins", 2), ("baselines.scratch_size", 32),
     ("transfer.size", 32), ("transfer.size", 512), ("transfer.finetune_epochs", 0), ("transfer.augmented_views", 0),
-    ("transfer.learning_rate", 1), ("transfer.weight_decay", 0), ("transfer.batch_size", 2), ("transfer.patience", 1),
+    ("transfer.learning_rate", 1), ("transfer.finetune_stages", 0), ("transfer.finetune_stages", None),
+    ("transfer.unfreezing", "on_plateau"), ("transfer.class_balance", "both"), ("transfer.label_smoothing", 0),
+    ("transfer.ema_decay", 0.9999), ("transfer.mixup", 10),
+    ("transfer.focal_gamma", 10), ("transfer.weight_decay", 0), ("transfer.batch_size", 2), ("transfer.patience", 1),
     ("transfer.model", "resnet18"), ("transfer.weights_file", "w.pth"), ("evaluation.bootstrap_resamples", 100),
     ("evaluation.worst_errors", 0), ("gate.min_macro_f1", 0), ("gate.min_macro_f1", 1), ("gate.max_brier", 2),
     ("gate.min_margin_over_baselines", -1), ("gate.non_inferiority_margin", 0),
@@ -62,7 +65,10 @@ BEYOND_THE_LIMIT = [
     ("baselines.scratch_size", 31), ("baselines.scratch_epochs", 0), ("transfer.model", "resnet99"),
     ("transfer.size", 31), ("transfer.views", ()),
     ("transfer.training_views", ("crop", "crop")), ("transfer.finetune_epochs", -1),
-    ("transfer.learning_rate", 0), ("transfer.batch_size", 1), ("transfer.patience", 0), ("transfer.threads", -1),
+    ("transfer.learning_rate", 0), ("transfer.model", "timm:"), ("transfer.model", "timm:a/b"),
+    ("transfer.finetune_stages", -1), ("transfer.unfreezing", "slowly"), ("transfer.class_balance", "all"),
+    ("transfer.label_smoothing", 1), ("transfer.ema_decay", 1), ("transfer.mixup", -0.1),
+    ("transfer.focal_gamma", -1), ("transfer.batch_size", 1), ("transfer.patience", 0), ("transfer.threads", -1),
     ("calibration.alpha", 0), ("calibration.alpha", 1), ("calibration.delta", 1.5),
     ("evaluation.bootstrap_resamples", 99), ("evaluation.worst_errors", 201), ("gate.min_macro_f1", 80),
     ("gate.min_macro_f1", math.nan), ("gate.max_brier", 2.1), ("gate.max_model_mb", 0),
@@ -200,7 +206,16 @@ def test_only_the_word_demo_means_the_generated_photos():
 def test_every_model_that_can_be_set_is_in_the_zoo():
     from quality_gate.models.zoo import architecture
 
-    names = ModelName.__args__
-    assert [architecture(name).name for name in names] == list(names)
-    with pytest.raises(UserError, match=f"the zoo has {', '.join(sorted(names))}"):
+    assert [architecture(name).name for name in MODELS] == list(MODELS)
+    with pytest.raises(UserError, match=f"the zoo has {', '.join(MODELS)}, and timm:NAME"):
         architecture("another")
+
+
+@pytest.mark.parametrize("name", ["timm:resnet50", "timm:vit_small_patch14_dinov2.lvd142m"])
+def test_any_name_of_timm_is_left_to_timm(name):
+    assert parse({"transfer": {"model": name}}).transfer.model == name
+
+
+def test_a_model_that_is_nearly_one_of_the_zoo_is_told_with_that():
+    assert "expected one of efficientnet_b0, " in sentence({"transfer": {"model": "resnet-18"}})
+    assert sentence({"transfer": {"model": "resnet-18"}}).endswith("; resnet18 is near it")

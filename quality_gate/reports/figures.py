@@ -6,6 +6,7 @@ What matters is never told by colour alone: lines differ in their dashes too, an
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -15,7 +16,7 @@ from quality_gate.evaluation.metrics import ReliabilityCurve
 from quality_gate.evaluation.routing import risk_coverage_curve
 from quality_gate.models.manifest import RoutingCertificate
 from quality_gate.reports.rendering import PALETTE, plain_text
-from quality_gate.training.history import Epoch
+from quality_gate.training.history import Epoch, TrainingHistory
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -142,14 +143,17 @@ def risk_coverage_figure(
 
 
 def training_figure(history: Sequence[Epoch]) -> Figure:
-    """Loss, validation macro F1 and learning rate of every pass, the pass that was kept marked.
+    """Loss, validation macro F1 and learning rate of every pass, and what happened in between.
+
+    Marked are the pass that was kept, why training ended, where the learning rate was lowered, and where a further
+    stage of the backbone began to learn.
 
     Args:
         history: one pass or more, in order.
     """
     from matplotlib.ticker import MaxNLocator
 
-    figure, (loss, score, rate) = _figure_of_rows(WIDTH, 4.1, (2, 2, 1))
+    figure, (loss, score, rate) = _figure_of_rows(WIDTH, 4.1, (5, 5, 3))
     passes = [epoch.epoch for epoch in history]
     train = [np.nan if epoch.train_loss is None else epoch.train_loss for epoch in history]
     loss.plot(passes, train, "o-", color=PALETTE[0], markersize=3, linewidth=1.4, label="training")
@@ -159,7 +163,7 @@ def training_figure(history: Sequence[Epoch]) -> Figure:
     )
     loss.set(ylabel="log loss")
     loss.set_ylim(bottom=0)
-    _legend(loss, "upper right")
+    _legend(loss, "best")
     score.plot(passes, [epoch.macro_f1 for epoch in history], "o-", color=PALETTE[0], markersize=3, linewidth=1.4)
     score.set(ylabel="macro F1")
     score.margins(y=0.25)
@@ -167,20 +171,44 @@ def training_figure(history: Sequence[Epoch]) -> Figure:
     rate.set(xlabel="pass (0: before fine-tuning)", ylabel="learning\nrate")
     highest = max(epoch.learning_rate for epoch in history)
     rate.set_ylim(0, 1.3 * highest)
+    rate.set_xlim(-0.4, passes[-1] + 0.4)
     rate.set_yticks([0, highest])
     rate.yaxis.set_major_formatter(lambda value, _: f"{value:.2g}".replace("e-0", "e−"))
-    rate.xaxis.set_major_locator(MaxNLocator(integer=True))
-    best = next((epoch for epoch in reversed(history) if epoch.best), None)
-    if best:
-        for axes in (loss, score, rate):
-            axes.axvline(best.epoch, color=QUIET, linewidth=1, linestyle=(0, (4, 3)), zorder=0)
-        score.plot(
-            best.epoch, best.macro_f1, marker="*", markersize=11, color=PALETTE[4], markeredgecolor=INK, zorder=4
-        )
-        bottom = score.get_ylim()[0]
-        _annotate(score, f"kept: pass {best.epoch}, {best.macro_f1:.3f}", (best.epoch, bottom))
+    rate.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+    _mark_best_pass(history, (loss, score, rate), score)
+    _mark_changes(history, rate)
+    loss.set_title(TrainingHistory(tuple(history)).ending, fontsize=TEXT_SIZE, color=INK, loc="left")
     figure.align_ylabels()
     return figure
+
+
+def _mark_best_pass(history: Sequence[Epoch], rows: Sequence[Axes], score: Axes) -> None:
+    best = next((epoch for epoch in reversed(history) if epoch.best), None)
+    if best is None:
+        return
+    for axes in rows:
+        axes.axvline(best.epoch, color=QUIET, linewidth=1, linestyle=(0, (4, 3)), zorder=0)
+    score.plot(best.epoch, best.macro_f1, marker="*", markersize=11, color=PALETTE[4], markeredgecolor=INK, zorder=4)
+    bottom = score.get_ylim()[0]
+    _annotate(score, f"kept: pass {best.epoch}, {best.macro_f1:.3f}", (best.epoch, bottom))
+
+
+def _mark_changes(history: Sequence[Epoch], rate: Axes) -> None:
+    """Triangles in the row of the learning rate: down where it was lowered, up where a further stage began to learn."""
+    following = list(pairwise(history))
+    lowered = [(now.epoch, now.learning_rate) for before, now in following if now.learning_rate < before.learning_rate]
+    opened = [(now.epoch, 0.0) for old, now in following if old.open_stages and now.open_stages != old.open_stages]
+    for points, marker, colour, label in (
+        (lowered, "v", PALETTE[2], "rate lowered"),
+        (opened, "^", PALETTE[3], "stage opened"),
+    ):
+        if points:
+            rate.plot(*zip(*points, strict=True), marker, color=colour, markersize=6, clip_on=False, label=label)
+    if lowered or opened:
+        rate.legend(
+            loc="lower right", bbox_to_anchor=(1, 0.96), ncols=2, fontsize=TEXT_SIZE, labelcolor=INK, frameon=False,
+            handletextpad=0.1, borderpad=0,
+        )  # fmt: skip
 
 
 def _figure(width: float, height: float) -> tuple[Figure, Axes]:
@@ -204,7 +232,7 @@ def _figure_of_rows(width: float, height: float, ratios: tuple[int, ...]) -> tup
     return figure, rows
 
 
-def _legend(axes: Axes, place: Literal["upper left", "upper right"]) -> None:
+def _legend(axes: Axes, place: Literal["upper left", "best"]) -> None:
     axes.legend(loc=place, fontsize=TEXT_SIZE, labelcolor=INK, facecolor="white", edgecolor="none")
 
 

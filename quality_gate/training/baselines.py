@@ -12,7 +12,9 @@ from PIL import Image
 from quality_gate.data.batches import ordered_map
 from quality_gate.inference import softmax
 from quality_gate.preprocess import decode
-from quality_gate.training.fit import Rows, Schedule, fit, predict_logits
+from quality_gate.training.fit import fit, predict_logits
+from quality_gate.training.objective import Rows
+from quality_gate.training.recipe import Recipe
 
 if TYPE_CHECKING:
     import torch
@@ -112,7 +114,7 @@ def scratch_baseline(
         pixels = read_pixels(part.read(), settings.scratch_size, workers)
         return torch.from_numpy(pixels).permute(0, 3, 1, 2).float() / 127.5 - 1
 
-    schedule = Schedule(
+    recipe = Recipe(
         epochs=settings.scratch_epochs,
         rows_per_epoch=len(photos.train),
         learning_rate=1e-3,
@@ -125,7 +127,7 @@ def scratch_baseline(
         network,
         Rows(inputs(photos.train), photos.train.labels),
         Rows(inputs(photos.validation), photos.validation.labels),
-        schedule,
+        recipe,
         device,
         prepare=_mirror_half,
         on_epoch=on_epoch,

@@ -1,139 +1,101 @@
-"""The training loop: balanced sampling, learning rate reduced on plateau, early stopping on validation macro F1."""
+"""The training loop: learning rate reduced on plateau, early stopping on validation macro F1, the best state kept."""
 
 from __future__ import annotations
 
-import copy
+import hashlib
 import math
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
+from quality_gate.errors import UserError
 from quality_gate.evaluation.metrics import compute_metrics
 from quality_gate.inference import softmax
-from quality_gate.training.history import Epoch, TrainingHistory
+from quality_gate.training.history import Epoch, StopReason, TrainingHistory
+from quality_gate.training.objective import Objective, Prepare, Rows, to_device
+from quality_gate.training.rate_finder import STEPS, find_learning_rate
+from quality_gate.training.recipe import Recipe
+from quality_gate.training.resume import Checkpoint
+from quality_gate.training.state import TrainingState
+from quality_gate.training.unfreezing import StageGate, open_stages
 
 if TYPE_CHECKING:
     import torch
     from torch import nn
 
 
-@dataclass(frozen=True)
-class Schedule:
-    """How long and how fast to train.
-
-    Attributes:
-        epochs: most passes.
-        rows_per_epoch: rows drawn, with replacement and every class equally often, in one pass.
-        learning_rate: of AdamW, at its start.
-        weight_decay: of AdamW.
-        batch_size: rows a step.
-        patience: passes without a better validation macro F1 before training stops; the learning rate is halved
-            after half as many.
-        seed: of the sampling and of dropout.
-    """
-
-    epochs: int
-    rows_per_epoch: int
-    learning_rate: float
-    weight_decay: float
-    batch_size: int
-    patience: int
-    seed: int
-
-
-@dataclass(frozen=True)
-class Rows:
-    """Inputs with their class numbers.
-
-    Attributes:
-        inputs: float tensor, shape (rows, ...), on the CPU.
-        labels: class numbers 0..C−1, shape (rows,).
-    """
-
-    inputs: torch.Tensor
-    labels: NDArray[np.int64]
-
-
 def fit(
     network: nn.Module,
     train: Rows,
     validation: Rows,
-    schedule: Schedule,
+    recipe: Recipe,
     device: torch.device,
     *,
-    prepare: Callable[[torch.Tensor, torch.Generator], torch.Tensor] | None = None,
+    stages: Sequence[nn.Module] = (),
+    prepare: Prepare | None = None,
     freeze_batch_norm: bool = False,
     on_epoch: Callable[[Epoch], None] | None = None,
+    checkpoint: Checkpoint | None = None,
 ) -> TrainingHistory:
     """Train ``network`` in place and leave it at the state of its best epoch.
 
     The best epoch has the highest validation macro F1, and among equals the lowest log loss. On CUDA the passes run
-    in mixed precision.
+    in mixed precision. With a checkpoint, a training that was interrupted goes on after its last whole pass and, on
+    the CPU, ends with the very weights it would have ended with.
 
     Args:
         network: inputs to logits; parameters with ``requires_grad`` are trained.
         train: the training rows.
         validation: the rows that choose the epoch.
-        schedule: how long and how fast.
+        recipe: how to train.
         device: where the network is.
+        stages: parts of the network that ``recipe.unfreezing`` opens one by one, from input to output; what belongs
+            to none of them always learns.
         prepare: changes a batch of inputs before the network sees it (augmentation), with its own randomness.
         freeze_batch_norm: keep the pretrained statistics, which small batches of few photos would spoil.
         on_epoch: called after every pass.
+        checkpoint: where the state is left after each pass, and looked for at the start; removed at the end. Its key
+            need not cover the recipe and the shapes of the network.
 
     Returns:
         All passes, that of the untrained state first.
+
+    Raises:
+        UserError: the learning rate is so high that the answers are no numbers any more.
     """
-    import torch
-
-    torch.manual_seed(schedule.seed)
-    generator = torch.Generator().manual_seed(schedule.seed)
-    trainable = [parameter for parameter in network.parameters() if parameter.requires_grad]
-    optimiser = torch.optim.AdamW(trainable, lr=schedule.learning_rate, weight_decay=schedule.weight_decay)
-    plateau = torch.optim.lr_scheduler.ReduceLROnPlateau(
-        optimiser, mode="max", factor=0.5, patience=max(schedule.patience // 2 - 1, 0)
-    )
-    scaler = torch.amp.GradScaler(device.type, enabled=device.type == "cuda")
-    labels = torch.from_numpy(train.labels)
-    weights = torch.from_numpy(balanced_weights(train.labels))
-
-    history: list[Epoch] = []
-    best_state: dict[str, torch.Tensor] = {}
-    for number in range(schedule.epochs + 1):
-        loss = None
+    state = TrainingState.start(network, recipe, device)
+    gate = StageGate(stages)
+    classes = predict_logits(network, train.inputs[:1], device).shape[1]
+    objective = Objective.of(train, classes, recipe, device, prepare, state.generator)
+    checkpoint = checkpoint and replace(checkpoint, key=_identity(checkpoint.key, network, recipe))
+    saved = checkpoint.read() if checkpoint else None
+    if saved:
+        state.restore(saved)
+    elif recipe.find_learning_rate and recipe.epochs:
+        _set_training_mode(network, freeze_batch_norm)
+        state.learning_rate = find_learning_rate(network, objective.steps(STEPS), objective.loss)
+    while not state.history or state.history[-1].stop is None:
+        number, loss, opened = len(state.history), None, None
         if number > 0:
+            opened = open_stages(recipe.unfreezing, len(gate), state.history)
+            gate.open_last(opened)
             _set_training_mode(network, freeze_batch_norm)
-            drawn = torch.multinomial(weights, schedule.rows_per_epoch, replacement=True, generator=generator)
-            loss = _one_pass(
-                network,
-                train.inputs,
-                labels,
-                torch.split(drawn, schedule.batch_size),
-                optimiser,
-                scaler,
-                device,
-                prepare,
-                generator,
-            )
-        epoch = _validate(network, validation, device, number, loss, optimiser.param_groups[0]["lr"], history)
-        history.append(epoch)
-        if epoch.best:
-            best_state = copy.deepcopy(network.state_dict())
-        plateau.step(epoch.macro_f1)
+            loss = _one_pass(state, objective)
+        epoch = _validate(state, validation, device, recipe, loss, opened)
+        state.record(epoch)
+        if checkpoint:
+            checkpoint.write(state.values())
         if on_epoch:
             on_epoch(epoch)
-        if number - max(past.epoch for past in history if past.best) >= schedule.patience:
-            break
-    network.load_state_dict(best_state)
+    gate.open_last(len(gate))
+    network.load_state_dict(state.best)
     network.eval()
-    return TrainingHistory(tuple(history))
-
-
-def balanced_weights(labels: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Sampling weight of each row that makes every class equally frequent; class numbers in, shape (rows,)."""
-    return 1.0 / np.bincount(labels)[labels]
+    if checkpoint:
+        checkpoint.remove()
+    return TrainingHistory(tuple(state.history))
 
 
 def predict_logits(network: nn.Module, inputs: torch.Tensor, device: torch.device) -> NDArray[np.float32]:
@@ -142,55 +104,75 @@ def predict_logits(network: nn.Module, inputs: torch.Tensor, device: torch.devic
 
     network.eval()
     with torch.inference_mode():
-        parts = [network(_to_device(batch, device)).float().cpu() for batch in torch.split(inputs, 64)]
+        parts = [network(to_device(batch, device)).float().cpu() for batch in torch.split(inputs, 64)]
     return torch.cat(parts).numpy()
 
 
-def _one_pass(
-    network: nn.Module,
-    inputs: torch.Tensor,
-    labels: torch.Tensor,
-    batches: tuple[torch.Tensor, ...],
-    optimiser: torch.optim.Optimizer,
-    scaler: torch.amp.GradScaler,
-    device: torch.device,
-    prepare: Callable[[torch.Tensor, torch.Generator], torch.Tensor] | None,
-    generator: torch.Generator,
-) -> float:
+def _one_pass(state: TrainingState, objective: Objective) -> float:
     import torch
 
     losses = []
-    for rows in batches:
-        batch = inputs[rows].float()
-        if prepare:
-            batch = prepare(batch, generator)
-        optimiser.zero_grad(set_to_none=True)
-        with torch.autocast(device.type, enabled=device.type == "cuda"):
-            logits = network(_to_device(batch, device))
-            loss = torch.nn.functional.cross_entropy(logits, labels[rows].to(device))
-        torch.autograd.backward(scaler.scale(loss))
-        scaler.step(optimiser)
-        scaler.update()
+    for rows in objective.steps():
+        state.optimiser.zero_grad(set_to_none=True)
+        loss = objective.loss(state.network, rows)
+        torch.autograd.backward(state.scaler.scale(loss))
+        state.scaler.step(state.optimiser)
+        state.scaler.update()
+        if state.average is not None:
+            state.average.update_parameters(state.network)
         losses.append(loss.item())
     return float(np.mean(losses))
 
 
 def _validate(
-    network: nn.Module,
+    state: TrainingState,
     validation: Rows,
     device: torch.device,
-    number: int,
+    recipe: Recipe,
     loss: float | None,
-    learning_rate: float,
-    history: list[Epoch],
+    opened: int | None,
 ) -> Epoch:
-    probabilities = softmax(predict_logits(network, validation.inputs, device))
+    logits = predict_logits(state.judged, validation.inputs, device)
+    if not np.isfinite(logits).all():
+        raise UserError(
+            f"Training diverged in pass {len(state.history)}: the answers of the network are no numbers; lower "
+            f"transfer.learning_rate, which was {state.learning_rate:.2g}."
+        )
+    probabilities = softmax(logits)
     metrics = compute_metrics(
         validation.labels, probabilities, [str(number) for number in range(probabilities.shape[1])]
     )
-    score = (metrics.macro_f1, -metrics.log_loss)
-    best = score > max(((past.macro_f1, -past.log_loss) for past in history), default=(-math.inf, -math.inf))
-    return Epoch(number, loss, metrics.macro_f1, metrics.log_loss, learning_rate, best)
+    epoch = Epoch(
+        epoch=len(state.history),
+        train_loss=loss,
+        macro_f1=metrics.macro_f1,
+        log_loss=metrics.log_loss,
+        learning_rate=state.learning_rate,
+        best=_is_best(metrics.macro_f1, metrics.log_loss, state.history, recipe.margin),
+        open_stages=opened,
+    )
+    return replace(epoch, stop=_stop_reason([*state.history, epoch], recipe))
+
+
+def _is_best(macro_f1: float, log_loss: float, history: Sequence[Epoch], margin: float) -> bool:
+    if history and macro_f1 < history[0].macro_f1 + margin:
+        return False
+    former = max(((past.macro_f1, -past.log_loss) for past in history), default=(-math.inf, -math.inf))
+    return (macro_f1, -log_loss) > former
+
+
+def _stop_reason(history: Sequence[Epoch], recipe: Recipe) -> StopReason | None:
+    last, best = history[-1].epoch, max(epoch.epoch for epoch in history if epoch.best)
+    if last - best >= recipe.patience:
+        return "patience"
+    return "epochs" if last >= recipe.epochs else None
+
+
+def _identity(key: str, network: nn.Module, recipe: Recipe) -> str:
+    import torch
+
+    shapes = [(name, tuple(tensor.shape)) for name, tensor in network.state_dict().items()]
+    return hashlib.sha256(repr((key, recipe, shapes, torch.__version__)).encode()).hexdigest()
 
 
 def _set_training_mode(network: nn.Module, freeze_batch_norm: bool) -> None:
@@ -201,10 +183,3 @@ def _set_training_mode(network: nn.Module, freeze_batch_norm: bool) -> None:
         for module in network.modules():
             if isinstance(module, nn.BatchNorm2d):
                 module.eval()
-
-
-def _to_device(batch: torch.Tensor, device: torch.device) -> torch.Tensor:
-    import torch
-
-    layout = torch.channels_last if batch.dim() == 4 else torch.contiguous_format
-    return batch.to(device, torch.float32, memory_format=layout)

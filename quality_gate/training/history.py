@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Literal
 
 from quality_gate.step_value import StepValue
+
+# Why training ended: so many passes brought nothing better, or all passes were made.
+StopReason = Literal["patience", "epochs"]
 
 
 @dataclass(frozen=True)
@@ -19,6 +22,8 @@ class Epoch:
         log_loss: of the validation rows.
         learning_rate: of the pass.
         best: whether this state was the best so far.
+        open_stages: stages of the backbone that learnt in the pass; None where there are none, and for epoch 0.
+        stop: why training ended with this pass; None for all but the last.
     """
 
     epoch: int
@@ -27,6 +32,8 @@ class Epoch:
     log_loss: float
     learning_rate: float
     best: bool
+    open_stages: int | None = None
+    stop: StopReason | None = None
 
     def figures(self) -> dict[str, float | None]:
         """The curves of the pass, by the names the experiment tracker shows."""
@@ -59,6 +66,22 @@ class TrainingHistory(StepValue):
     def best(self) -> Epoch:
         """The pass whose state was kept."""
         return next(epoch for epoch in reversed(self.epochs) if epoch.best)
+
+    @property
+    def stop(self) -> StopReason | None:
+        """Why training ended; None in histories written before the reason was kept."""
+        return self.epochs[-1].stop
+
+    @property
+    def ending(self) -> str:
+        """When and why training ended, in words; empty where there was no pass, or the reason was not kept."""
+        last = self.epochs[-1].epoch
+        if self.stop is None or last == 0:
+            return ""
+        if self.stop == "epochs":
+            return f"ended after pass {last}, the last one allowed"
+        fruitless = last - self.best.epoch
+        return f"stopped after pass {last}: none better in {fruitless} {'pass' if fruitless == 1 else 'passes'}"
 
     def to_json(self) -> dict[str, Any]:
         """The history as plain JSON values."""

@@ -12,12 +12,14 @@ from quality_gate.models.export import export_onnx
 from quality_gate.models.folder import ModelFolder
 from quality_gate.models.manifest import ONNX_FILE, WEIGHTS_FILE, ModelManifest, file_digest
 from quality_gate.models.weights import load_pretrained
-from quality_gate.models.zoo import TransferNetwork, architecture, assemble
+from quality_gate.models.zoo import TransferNetwork, architecture, assemble, require_size
 from quality_gate.preprocess import PreprocessingSpec
 from quality_gate.training.features import FrozenBackbone, Row, Seen
-from quality_gate.training.fit import Rows, Schedule, fit
+from quality_gate.training.fit import fit
 from quality_gate.training.head import LinearHead, train_head
 from quality_gate.training.history import TrainingHistory
+from quality_gate.training.objective import Rows
+from quality_gate.training.recipe import fine_tuning
 
 if TYPE_CHECKING:
     import torch
@@ -68,14 +70,16 @@ def train_transfer(
 
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     arch = architecture(settings.model)
+    require_size(arch, settings.size)
     spec = PreprocessingSpec(settings.size, settings.views, arch.mean, arch.std)
     torch.manual_seed(seed)
-    network = assemble(load_pretrained(arch, settings.weights_file, home.weights), arch, len(train.classes))
+    pretrained = load_pretrained(arch, settings.weights_file, home.weights)
+    network = assemble(pretrained, arch, len(train.classes), settings.finetune_stages)
     network = network.to(device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
     network.trunk.requires_grad_(False)
     backbone = FrozenBackbone(network, spec, device, home.features, workers=workers)
 
-    finetune = settings.finetune_epochs > 0
+    finetune = settings.finetune_epochs > 0 and len(network.tail) > 0
     rows = training_rows(settings)
     look = partial(backbone.see, seed=seed, activations=finetune)
     seen = look(train, rows, on_progress=reporter.progress("features of train"))
@@ -89,16 +93,9 @@ def train_transfer(
         network.tail_and_head() if finetune else network.head,
         Rows(_inputs(seen), labels),
         Rows(_inputs(held_out), validation.labels),
-        Schedule(
-            epochs=settings.finetune_epochs,
-            rows_per_epoch=len(train),
-            learning_rate=settings.learning_rate,
-            weight_decay=settings.weight_decay,
-            batch_size=settings.batch_size,
-            patience=settings.patience,
-            seed=seed,
-        ),
+        fine_tuning(settings, stages=len(network.tail), photos=len(train), seed=seed),
         device,
+        stages=tuple(network.tail),
         freeze_batch_norm=True,
         on_epoch=lambda epoch: reporter.say(str(epoch)),
     )

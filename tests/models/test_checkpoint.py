@@ -40,6 +40,18 @@ def test_a_network_comes_back_with_the_same_answers_and_ready_to_answer(network,
         assert torch.equal(again(photos), network(photos))
 
 
+def test_a_network_tuned_from_another_stage_on_comes_back(tmp_path):
+    torch.manual_seed(0)
+    arch = architecture(MANIFEST.architecture)
+    network = assemble(arch.build(), arch, len(MANIFEST.classes), 4).eval()
+    photos = torch.randn(2, 3, 64, 64, generator=torch.Generator().manual_seed(0))
+    MANIFEST.save(tmp_path)
+    save_weights(network, tmp_path)
+
+    with torch.inference_mode():
+        assert torch.equal(load_network(tmp_path)(photos), network(photos))
+
+
 def test_weights_in_another_memory_format_are_the_same_file(network, folder):
     before = (folder / "weights.safetensors").read_bytes()
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from safetensors.torch import save_file
 
 from quality_gate.errors import UserError
-from quality_gate.models.weights import RESNET18_URL, load_pretrained, read_state
+from quality_gate.models.weights import load_pretrained, read_state
 from quality_gate.models.zoo import architecture
 
 LITE0, RESNET18 = architecture("efficientnet_lite0"), architecture("resnet18")
@@ -128,7 +128,7 @@ def test_the_weights_of_another_network_are_told(resnet18_state, tmp_path):
 
     with pytest.raises(UserError) as error:
         load_pretrained(LITE0, str(tmp_path / "other.pth"), tmp_path)
-    assert_one_sentence(error, tmp_path / "other.pth", "does not fit efficientnet_lite0", "1,000 classes")
+    assert_one_sentence(error, tmp_path / "other.pth", "does not fit efficientnet_lite0", "published weights")
 
 
 def test_weights_of_the_same_network_with_other_classes_are_told(resnet18_state, tmp_path):
@@ -144,6 +144,78 @@ def test_weights_that_lack_a_tensor_are_told(resnet18_state, tmp_path):
 
     with pytest.raises(UserError, match="does not fit resnet18"):
         load_pretrained(RESNET18, str(tmp_path / "cut.pth"), tmp_path)
+
+
+def test_tensors_are_taken_by_their_names_and_not_by_their_order(resnet18_state, offline, tmp_path):
+    torch.save(dict(reversed(resnet18_state.items())), tmp_path / "turned.pth")
+
+    assert_same(load_pretrained(RESNET18, str(tmp_path / "turned.pth"), tmp_path), resnet18_state)
+
+
+def test_tensors_of_other_names_are_refused_though_their_shapes_fit(resnet18_state, tmp_path):
+    torch.save({f"model.{name}": tensor for name, tensor in resnet18_state.items()}, tmp_path / "renamed.pth")
+
+    with pytest.raises(UserError, match="does not fit resnet18"):
+        load_pretrained(RESNET18, str(tmp_path / "renamed.pth"), tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("name", "file"),
+    [
+        ("resnet50", "resnet50-0676ba61.pth"),
+        ("efficientnet_b0", "efficientnet_b0_rwightman-7f5810bc.pth"),
+        ("mobilenet_v3_small", "mobilenet_v3_small-047dcff4.pth"),
+    ],
+)
+def test_every_network_of_torchvision_names_its_file_and_reads_it(name, file, offline, tmp_path):
+    arch = architecture(name)
+    with pytest.raises(UserError) as error:
+        load_pretrained(arch, None, tmp_path)
+    assert_one_sentence(error, name, tmp_path / file)
+
+    state = arch.build().state_dict()
+    torch.save(state, tmp_path / file)
+    assert_same(load_pretrained(arch, None, tmp_path), state)
+
+
+def test_timm_fetches_the_weights_of_its_networks_once_and_they_are_kept(monkeypatch, tmp_path):
+    import timm
+
+    arch, made = architecture("timm:test_resnet"), []
+    build = timm.create_model
+
+    def fetch(name, pretrained=False, cache_dir=None):
+        model = build(name)
+        if pretrained:
+            made.append((name, model.state_dict()))
+        return model
+
+    monkeypatch.setattr(timm, "create_model", fetch)
+
+    for _ in range(2):
+        network = load_pretrained(arch, None, tmp_path / "weights")
+    assert [name for name, _ in made] == ["test_resnet"]
+    assert_same(network, made[0][1])
+    assert [path.name for path in (tmp_path / "weights").iterdir()] == ["timm_test_resnet.safetensors"]
+
+
+@pytest.mark.parametrize("failure", [OSError("no route"), RuntimeError("two\nlines"), ValueError()])
+def test_without_a_network_the_message_says_where_to_put_the_weights_of_timm(failure, monkeypatch, tmp_path):
+    import timm
+
+    def fail(*_arguments, **_options):
+        raise failure
+
+    arch = architecture("timm:test_resnet")
+    monkeypatch.setattr(timm, "create_model", fail)
+
+    with pytest.raises(UserError) as error:
+        load_pretrained(arch, None, tmp_path)
+    assert_one_sentence(
+        error, "timm:test_resnet", "could not be downloaded", tmp_path / "timm_test_resnet.safetensors",
+        "transfer.weights_file",
+    )  # fmt: skip
+    assert not list(tmp_path.iterdir())
 
 
 def test_without_a_network_the_message_says_which_file_to_put_where(offline, tmp_path):
@@ -181,5 +253,5 @@ def test_what_is_downloaded_is_checked_by_its_digest_and_kept(monkeypatch, resne
 
     for _ in range(2):
         assert_same(load_pretrained(RESNET18, None, tmp_path / "weights"), resnet18_state)
-    assert asked == [(RESNET18_URL, "f37072fd")]
+    assert asked == [("https://download.pytorch.org/models/resnet18-f37072fd.pth", "f37072fd")]
     assert (tmp_path / "weights" / RESNET18_FILE).is_file()

@@ -1,4 +1,5 @@
 import sys
+from dataclasses import replace
 from xml.etree import ElementTree
 
 import numpy as np
@@ -140,6 +141,31 @@ def test_the_training_curve_marks_the_last_best_pass():
     history = [epoch(0, best=True), epoch(1, best=True, macro_f1=0.93), epoch(2, macro_f1=0.92)]
     figure = figures.training_figure(history)
     assert "kept: pass 1, 0.930" in texts(figure.axes[1])
+
+
+def test_the_training_curve_says_why_training_ended():
+    history = [epoch(0, best=True), epoch(1), replace(epoch(2), stop="patience")]
+    figure = figures.training_figure(history)
+    assert figure.axes[0].get_title(loc="left") == "stopped after pass 2: none better in 2 passes"
+
+
+def test_the_training_curve_marks_where_the_rate_was_lowered_and_where_stages_were_opened():
+    history = [
+        epoch(0, best=True),
+        replace(epoch(1), open_stages=1),
+        replace(epoch(2), open_stages=2),
+        replace(epoch(3), open_stages=2, learning_rate=5e-5),
+    ]
+    rate = figures.training_figure(history).axes[2]
+    marks = {line.get_label(): line.get_xdata() for line in rate.lines}
+    assert tuple(marks["rate lowered"]) == (3,)
+    assert tuple(marks["stage opened"]) == (2,)
+    assert [text.get_text() for text in rate.get_legend().get_texts()] == ["rate lowered", "stage opened"]
+
+
+def test_a_training_without_changes_has_no_marks_of_them():
+    rate = figures.training_figure([epoch(0, best=True), epoch(1)]).axes[2]
+    assert rate.get_legend() is None
 
 
 def test_training_that_ended_before_its_first_pass_can_be_drawn():

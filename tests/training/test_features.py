@@ -31,7 +31,7 @@ def photos(encoded, photos_in_memory):
 def network():
     torch.manual_seed(0)
     trunk = nn.Sequential(nn.Conv2d(3, 6, 3, stride=4), nn.ReLU())
-    return TransferNetwork(trunk, nn.Conv2d(6, 5, 3), 5, 3).eval()
+    return TransferNetwork([trunk, nn.Conv2d(6, 5, 3)], 1, 5, 3).eval()
 
 
 def see(network, photos, folder, *, spec=SPEC, rows=ROWS, workers=2, seed=1, activations=True, on_progress=None):
@@ -121,7 +121,7 @@ def test_features_of_another_network_or_preprocessing_are_never_taken(network, p
     photos.snapshot.asked.clear()
     torch.manual_seed(1)
     trunk = nn.Sequential(nn.Conv2d(3, 6, 3, stride=4), nn.ReLU())
-    other = TransferNetwork(trunk, nn.Conv2d(6, 5, 3), 5, 3).eval() if change == "weights" else network
+    other = TransferNetwork([trunk, nn.Conv2d(6, 5, 3)], 1, 5, 3).eval() if change == "weights" else network
     changed = {"weights": {}, "size": {"size": 36}, "mean": {"mean": (0.4, 0.5, 0.61)}}[change]
 
     see(other, photos, tmp_path, spec=replace(SPEC, **changed))

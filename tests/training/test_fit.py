@@ -1,12 +1,17 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from hypothesis.extra.numpy import arrays
 from torch import nn
 
-from quality_gate.training.fit import Rows, Schedule, balanced_weights, fit, predict_logits
+from quality_gate.errors import UserError
+from quality_gate.inference import softmax
+from quality_gate.training.fit import fit, predict_logits
+from quality_gate.training.objective import Rows
+from quality_gate.training.recipe import Recipe
+from quality_gate.training.resume import Checkpoint
+from quality_gate.training.unfreezing import open_stages
 
 CPU = torch.device("cpu")
 PHOTOS = 10
@@ -44,10 +49,10 @@ def scripted_rows():
 
 def follow(right, **changes):
     network, rows = Scripted(right), scripted_rows()
-    return network, fit(network, rows, rows, schedule(**changes), CPU)
+    return network, fit(network, rows, rows, recipe(**changes), CPU)
 
 
-def schedule(**changes):
+def recipe(**changes):
     values = {
         "epochs": 4,
         "rows_per_epoch": PHOTOS,
@@ -57,7 +62,7 @@ def schedule(**changes):
         "patience": 100,
         "seed": 0,
     }
-    return Schedule(**{**values, **changes})
+    return Recipe(**{**values, **changes})
 
 
 def small_network():
@@ -151,41 +156,16 @@ def test_every_pass_is_told_as_it_ends():
     told = []
     rows = scripted_rows()
 
-    history = fit(Scripted([5, 6, 7]), rows, rows, schedule(epochs=2), CPU, on_epoch=told.append)
+    history = fit(Scripted([5, 6, 7]), rows, rows, recipe(epochs=2), CPU, on_epoch=told.append)
 
     assert tuple(told) == history.epochs
     assert all(epoch.train_loss > 0 for epoch in told[1:])
 
 
-@given(labels=arrays(np.int64, st.integers(1, 60), elements=st.integers(0, 4)))
-@settings(deadline=None, max_examples=50)
-def test_the_weights_make_every_class_equally_frequent(labels):
-    weights = balanced_weights(labels)
-
-    totals = np.bincount(labels, weights=weights)[np.unique(labels)]
-    np.testing.assert_allclose(totals, 1)
-    assert (weights > 0).all()
-
-
-def test_a_rare_class_is_drawn_as_often_as_a_frequent_one():
-    labels = np.array([0] * 95 + [1] * 5)
-    rows = Rows(torch.from_numpy(labels).float()[:, None, None, None].expand(-1, 2, 1, 1), labels)
-    drawn = []
-
-    def watch(batch, _generator):
-        drawn.append(batch[:, 0, 0, 0])
-        return batch
-
-    fit(Scripted([5] * 99), rows, rows, schedule(epochs=1, rows_per_epoch=2000, batch_size=64), CPU, prepare=watch)
-
-    assert len(torch.cat(drawn)) == 2000
-    assert 0.45 < float(torch.cat(drawn).mean()) < 0.55
-
-
 def test_a_trivial_task_is_learnt():
     network = small_network()
 
-    history = fit(network, bright_and_dark(), bright_and_dark(seed=1), schedule(epochs=20, learning_rate=1e-2), CPU)
+    history = fit(network, bright_and_dark(), bright_and_dark(seed=1), recipe(epochs=20, learning_rate=1e-2), CPU)
 
     assert history.best.macro_f1 == 1.0
     answers = predict_logits(network, bright_and_dark(seed=2).inputs, CPU).argmax(axis=1)
@@ -201,7 +181,7 @@ def test_half_precision_inputs_are_prepared_and_trained_on_as_floats():
         return batch
 
     halves = Rows(rows.inputs.half(), rows.labels)
-    history = fit(small_network(), halves, halves, schedule(epochs=1), CPU, prepare=watch)
+    history = fit(small_network(), halves, halves, recipe(epochs=1), CPU, prepare=watch)
 
     assert seen == {torch.float32}
     assert np.isfinite(history.epochs[1].train_loss)
@@ -217,7 +197,7 @@ def test_frozen_batch_norm_keeps_its_statistics_and_still_trains_its_weights(fro
         network,
         bright_and_dark(),
         bright_and_dark(seed=1),
-        schedule(learning_rate=1e-2),
+        recipe(learning_rate=1e-2),
         CPU,
         freeze_batch_norm=frozen,
         on_epoch=lambda _epoch: kept.append(state_of(network)),
@@ -235,7 +215,7 @@ def test_parameters_without_gradient_stay_as_they_are():
     kept = []
 
     fit(
-        network, bright_and_dark(), bright_and_dark(seed=1), schedule(learning_rate=1e-2), CPU,
+        network, bright_and_dark(), bright_and_dark(seed=1), recipe(learning_rate=1e-2), CPU,
         on_epoch=lambda _epoch: kept.append(state_of(network)),
     )  # fmt: skip
 
@@ -252,7 +232,7 @@ def test_the_same_seed_gives_the_same_weights_and_another_seed_others(randomness
     def trained(seed):
         network = small_network()
         network[5].p = 0.3 if randomness == "dropout" else 0.0
-        fit(network, rows, bright_and_dark(seed=1), schedule(seed=seed, epochs=2, learning_rate=1e-2), CPU)
+        fit(network, rows, bright_and_dark(seed=1), recipe(seed=seed, epochs=2, learning_rate=1e-2), CPU)
         return state_of(network)
 
     assert same(trained(1), trained(1))
@@ -269,3 +249,201 @@ def test_answers_do_not_depend_on_how_many_are_asked_at_once():
     with torch.inference_mode():
         np.testing.assert_allclose(logits, network(inputs).numpy(), atol=1e-5)
     assert logits.shape == (150, 2)
+
+
+@pytest.mark.parametrize(
+    ("right", "epochs", "reason"),
+    [([5, 6, 7], 2, "epochs"), ([5, 4, 3, 2], 3, "patience"), ([5], 0, "epochs"), ([8, 7, 7], 2, "patience")],
+)
+def test_the_last_pass_says_why_training_ended(right, epochs, reason):
+    _, history = follow(right, epochs=epochs, patience=2)
+
+    assert history.stop == reason
+    assert [epoch.stop for epoch in history.epochs[:-1]] == [None] * (len(history.epochs) - 1)
+
+
+def test_a_pass_is_kept_only_if_it_beats_the_untrained_state_by_the_margin():
+    network, history = follow([6, 7, 8, 7], epochs=3, margin=0.15)
+
+    assert [epoch.best for epoch in history.epochs] == [True, False, True, False]
+    assert int(network.passes) == 2
+
+
+def test_a_training_that_diverges_names_the_learning_rate():
+    with pytest.raises(UserError, match=r"diverged in pass 1: .* lower transfer\.learning_rate, which was 1e\+30\."):
+        fit(small_network(), bright_and_dark(), bright_and_dark(seed=1), recipe(learning_rate=1e30), CPU)
+
+
+def test_the_moving_average_is_what_is_validated_and_kept():
+    network, validation, steps = small_network(), bright_and_dark(seed=1), []
+
+    history = fit(
+        network, bright_and_dark(), validation, recipe(epochs=5, learning_rate=1e-2, ema_decay=0.99), CPU,
+        on_epoch=lambda _epoch: steps.append(state_of(network)),
+    )  # fmt: skip
+
+    assert history.best.epoch > 1
+    right = np.arange(len(validation.labels)), validation.labels
+    log_loss = -np.log(softmax(predict_logits(network, validation.inputs, CPU))[right]).mean()
+    assert log_loss == pytest.approx(history.best.log_loss, rel=1e-5)
+    kept = network.state_dict()["6.weight"]
+    assert not any(torch.equal(kept, step["6.weight"]) for step in steps)
+
+
+@pytest.mark.parametrize("unfreezing", ["at_once", "each_epoch", "on_plateau"])
+def test_stages_learn_one_after_the_other_from_the_last_to_the_first(unfreezing):
+    network, kept = small_network(), []
+    before = state_of(network)
+
+    history = fit(
+        network, bright_and_dark(), bright_and_dark(seed=1),
+        recipe(epochs=3, learning_rate=1e-2, unfreezing=unfreezing), CPU,
+        stages=[network[0], network[1]], freeze_batch_norm=True,
+        on_epoch=lambda _epoch: kept.append(state_of(network)),
+    )  # fmt: skip
+
+    opened = [epoch.open_stages for epoch in history.epochs]
+    assert opened[0] is None
+    for number, count in enumerate(opened[1:], start=1):
+        assert count == open_stages(unfreezing, 2, history.epochs[:number])
+        assert torch.equal(kept[number]["0.weight"], before["0.weight"]) is (count < 2)
+        assert not torch.equal(kept[number]["1.weight"], before["1.weight"])
+    assert all(parameter.requires_grad for parameter in network.parameters())
+
+
+def test_the_rate_finder_chooses_the_rate_and_changes_nothing_else():
+    network = small_network()
+    before = state_of(network)
+
+    history = fit(
+        network, bright_and_dark(), bright_and_dark(seed=1), recipe(epochs=0, find_learning_rate=True), CPU,
+    )  # fmt: skip
+    assert history.epochs[0].learning_rate == 1e-3
+    assert same(state_of(network), before)
+
+    history = fit(
+        network, bright_and_dark(), bright_and_dark(seed=1), recipe(epochs=1, find_learning_rate=True), CPU,
+    )  # fmt: skip
+    assert history.epochs[1].learning_rate not in (1e-3, 1e-7)
+
+
+class Interrupted(Exception):
+    """A training that is cut off."""
+
+
+EVERYTHING = {
+    "epochs": 4, "learning_rate": 1e-2, "ema_decay": 0.9, "mixup": 0.4, "label_smoothing": 0.1, "focal_gamma": 1.0,
+    "unfreezing": "each_epoch", "find_learning_rate": True, "balance": "both", "patience": 3,
+}  # fmt: skip
+
+
+def train_with(checkpoint, stop_after=None, **changes):
+    """Train; with ``stop_after`` it is cut off in the pass after that one."""
+    network = small_network()
+    state = {"passes": 0}
+
+    def noise_then_stop(batch, generator):
+        if stop_after is not None and state["passes"] > stop_after:
+            raise Interrupted
+        return batch + 0.1 * torch.randn(batch.shape, generator=generator)
+
+    def count(_epoch):
+        state["passes"] += 1
+
+    history = fit(
+        network, bright_and_dark(), bright_and_dark(seed=1), recipe(**{**EVERYTHING, **changes}), CPU,
+        stages=[network[0], network[1]], prepare=noise_then_stop, on_epoch=count, checkpoint=checkpoint,
+    )  # fmt: skip
+    return state_of(network), history, state["passes"]
+
+
+@pytest.mark.parametrize("stop_after", [0, 1, 3])
+def test_a_training_that_was_interrupted_ends_with_the_same_weights(stop_after, tmp_path):
+    weights, history, passes = train_with(None)
+    checkpoint = Checkpoint(tmp_path / "new" / "training.safetensors", "key", pytest.fail)
+
+    with pytest.raises(Interrupted):
+        train_with(checkpoint, stop_after=stop_after)
+    assert checkpoint.path.is_file()
+    torch.manual_seed(99)
+    again, history_again, passes_again = train_with(checkpoint)
+
+    assert all(torch.equal(again[name], tensor) for name, tensor in weights.items())
+    assert history_again == history
+    assert passes_again == passes - stop_after - 1
+    assert not list(checkpoint.path.parent.iterdir())
+
+
+def test_a_training_cut_off_after_its_last_pass_is_only_finished(tmp_path):
+    weights, history, _ = train_with(None)
+    checkpoint = Checkpoint(tmp_path / "training.safetensors", "key", pytest.fail)
+
+    def stop(epoch):
+        if epoch.stop:
+            raise Interrupted
+
+    network = small_network()
+    with pytest.raises(Interrupted):
+        fit(
+            network, bright_and_dark(), bright_and_dark(seed=1), recipe(**EVERYTHING), CPU,
+            stages=[network[0], network[1]],
+            prepare=lambda batch, generator: batch + 0.1 * torch.randn(batch.shape, generator=generator),
+            on_epoch=stop, checkpoint=checkpoint,
+        )  # fmt: skip
+    again, history_again, passes = train_with(checkpoint)
+
+    assert passes == 0
+    assert history_again == history
+    assert same(again, weights)
+
+
+@pytest.mark.parametrize("change", [{"key": "other"}, {"recipe": {"learning_rate": 2e-2}}, {"recipe": {"seed": 7}}])
+def test_the_checkpoint_of_another_training_is_not_continued(change, tmp_path):
+    checkpoint = Checkpoint(tmp_path / "training.safetensors", "key", pytest.fail)
+    with pytest.raises(Interrupted):
+        train_with(checkpoint, stop_after=2)
+
+    changes = change.get("recipe", {})
+    again, history, passes = train_with(replace(checkpoint, key=change.get("key", "key")), **changes)
+
+    expected, expected_history, _ = train_with(None, **changes)
+    assert passes == len(expected_history.epochs)
+    assert history == expected_history
+    assert same(again, expected)
+
+
+def test_a_network_of_another_shape_starts_anew(tmp_path):
+    checkpoint = Checkpoint(tmp_path / "training.safetensors", "key", pytest.fail)
+    with pytest.raises(Interrupted):
+        train_with(checkpoint, stop_after=2)
+    other = nn.Sequential(nn.Conv2d(3, 4, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 2))
+
+    history = fit(
+        other, bright_and_dark(), bright_and_dark(seed=1), recipe(**EVERYTHING), CPU, checkpoint=checkpoint
+    )  # fmt: skip
+
+    assert history.epochs[0].epoch == 0
+
+
+def test_a_damaged_checkpoint_is_told_and_training_starts_anew(tmp_path):
+    lines = []
+    checkpoint = Checkpoint(tmp_path / "training.safetensors", "key", lines.append)
+    with pytest.raises(Interrupted):
+        train_with(checkpoint, stop_after=2)
+    checkpoint.path.write_bytes(checkpoint.path.read_bytes()[:-7])
+
+    again, history, passes = train_with(checkpoint)
+
+    assert len(lines) == 1
+    assert passes == len(history.epochs)
+    assert same(again, train_with(None)[0])
+
+
+def test_a_checkpoint_that_cannot_be_written_is_told_and_training_goes_on(tmp_path):
+    lines = []
+    (tmp_path / "file").touch()
+
+    weights, history, _ = train_with(Checkpoint(tmp_path / "file" / "training.safetensors", "key", lines.append))
+
+    assert len(lines) == len(history.epochs)
+    assert same(weights, train_with(None)[0])

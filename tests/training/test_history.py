@@ -22,6 +22,33 @@ def test_a_history_survives_json():
     assert TrainingHistory.from_json(json.loads(json.dumps(HISTORY.to_json()))) == HISTORY
 
 
+def test_a_history_written_before_the_reason_was_kept_can_be_read():
+    values = HISTORY.to_json()
+    for epoch in values["epochs"]:
+        del epoch["open_stages"], epoch["stop"]
+
+    history = TrainingHistory.from_json(values)
+
+    assert history == HISTORY
+    assert (history.stop, history.ending) == (None, "")
+
+
+@pytest.mark.parametrize(
+    ("epochs", "ending"),
+    [
+        ((Epoch(0, None, 0.7, 0.9, 1e-4, True, stop="epochs"),), ""),
+        ((Epoch(0, None, 0.7, 0.9, 1e-4, True), Epoch(1, 0.5, 0.8, 0.8, 1e-4, True, stop="epochs")),
+         "ended after pass 1, the last one allowed"),
+        ((Epoch(0, None, 0.7, 0.9, 1e-4, True), Epoch(1, 0.5, 0.6, 1.0, 1e-4, False, stop="patience")),
+         "stopped after pass 1: none better in 1 pass"),
+        ((*HISTORY.epochs, Epoch(3, 0.4, 0.7, 0.7, 1e-4, False, stop="patience")),
+         "stopped after pass 3: none better in 2 passes"),
+    ],
+)  # fmt: skip
+def test_a_history_says_when_and_why_it_ended(epochs, ending):
+    assert TrainingHistory(epochs).ending == ending
+
+
 def test_the_curves_have_the_names_of_the_experiment_tracker():
     assert HISTORY.epochs[2].figures() == {
         "train_loss": 0.52,

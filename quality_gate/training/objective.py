@@ -1,0 +1,116 @@
+"""What a training minimises: the rows of each step, and the loss of a network on them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from quality_gate.training.losses import FocalCrossEntropy, class_weights, mixup, soft_targets
+from quality_gate.training.recipe import Recipe
+
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
+
+# Changes a batch of inputs, with the randomness of a generator.
+Prepare = Callable[["torch.Tensor", "torch.Generator"], "torch.Tensor"]
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Inputs with their class numbers.
+
+    Attributes:
+        inputs: float tensor, shape (rows, ...), on the CPU.
+        labels: class numbers 0..C−1, shape (rows,).
+    """
+
+    inputs: torch.Tensor
+    labels: NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Objective:
+    """Draws the rows of a step and gives the loss of a network on them.
+
+    Attributes:
+        train: the training rows.
+        recipe: how to train.
+        device: where the network is.
+        prepare: changes a batch of inputs before the network sees it.
+        generator: of the rows drawn and of ``prepare``.
+        criterion: loss of logits against targets.
+    """
+
+    train: Rows
+    recipe: Recipe
+    device: torch.device
+    prepare: Prepare | None
+    generator: torch.Generator
+    criterion: FocalCrossEntropy
+
+    @classmethod
+    def of(
+        cls,
+        train: Rows,
+        classes: int,
+        recipe: Recipe,
+        device: torch.device,
+        prepare: Prepare | None,
+        generator: torch.Generator,
+    ) -> Objective:
+        """The objective of a recipe, for a network of so many classes."""
+        import torch
+
+        weighted = recipe.balance in ("loss", "both")
+        weights = class_weights(train.labels, classes) if weighted else np.ones(classes, dtype=np.float32)
+        criterion = FocalCrossEntropy(torch.from_numpy(weights).to(device), recipe.focal_gamma)
+        return cls(train, recipe, device, prepare, generator, criterion)
+
+    def steps(self, count: int | None = None) -> tuple[torch.Tensor, ...]:
+        """Row numbers of each step: of one pass, or of ``count`` steps."""
+        import torch
+
+        rows = self.recipe.rows_per_epoch if count is None else count * self.recipe.batch_size
+        if self.recipe.balance in ("sampler", "both"):
+            weights = torch.from_numpy(balanced_weights(self.train.labels))
+            drawn = torch.multinomial(weights, rows, replacement=True, generator=self.generator)
+        else:
+            times = math.ceil(rows / len(self.train.labels))
+            orders = [torch.randperm(len(self.train.labels), generator=self.generator) for _ in range(times)]
+            drawn = torch.cat(orders)[:rows]
+        return torch.split(drawn, self.recipe.batch_size)
+
+    def loss(self, network: nn.Module, rows: torch.Tensor) -> torch.Tensor:
+        """Mean loss of ``network`` on the rows of these numbers."""
+        import torch
+
+        batch = self.train.inputs[rows].float()
+        if self.prepare:
+            batch = self.prepare(batch, self.generator)
+        inputs = to_device(batch, self.device)
+        labels = torch.from_numpy(self.train.labels)[rows].to(self.device)
+        targets = soft_targets(labels, len(self.criterion.weights), self.recipe.label_smoothing)
+        if self.recipe.mixup:
+            inputs, targets = mixup(inputs, targets, self.recipe.mixup)
+        with torch.autocast(self.device.type, enabled=self.device.type == "cuda"):
+            logits = network(inputs)
+        return self.criterion(logits, targets)
+
+
+def balanced_weights(labels: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Sampling weight of each row that makes every class equally frequent; class numbers in, shape (rows,)."""
+    return 1.0 / np.bincount(labels)[labels]
+
+
+def to_device(batch: torch.Tensor, device: torch.device) -> torch.Tensor:
+    """A batch in single precision on the device, photos and maps with their channels last."""
+    import torch
+
+    layout = torch.channels_last if batch.dim() == 4 else torch.contiguous_format
+    return batch.to(device, torch.float32, memory_format=layout)

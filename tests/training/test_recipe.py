@@ -1,0 +1,33 @@
+from dataclasses import fields
+
+from quality_gate.settings import TransferSettings
+from quality_gate.training.recipe import Recipe, fine_tuning
+
+CHANGED = {
+    "finetune_epochs": 7, "learning_rate": 2e-3, "weight_decay": 0.5, "batch_size": 9, "patience": 4,
+    "class_balance": "loss", "label_smoothing": 0.2, "focal_gamma": 1.5, "mixup": 0.3, "ema_decay": 0.8,
+    "unfreezing": "each_epoch", "find_learning_rate": True,
+}  # fmt: skip
+
+
+def recipe(**settings):
+    return fine_tuning(TransferSettings(**settings), stages=2, photos=120, seed=3)
+
+
+def test_every_setting_of_fine_tuning_reaches_the_recipe():
+    plain = recipe()
+
+    for name, value in CHANGED.items():
+        assert recipe(**{name: value}) != plain, name
+    assert (recipe(**CHANGED).rows_per_epoch, recipe(**CHANGED).seed) == (120, 3)
+
+
+def test_every_field_of_the_recipe_can_be_set():
+    plain, changed = recipe(), recipe(**CHANGED)
+
+    same = {field.name for field in fields(Recipe) if getattr(plain, field.name) == getattr(changed, field.name)}
+    assert same == {"rows_per_epoch", "seed"}
+
+
+def test_without_a_stage_to_tune_there_is_no_pass():
+    assert fine_tuning(TransferSettings(finetune_epochs=5), stages=0, photos=10, seed=0).epochs == 0
