@@ -27,6 +27,7 @@ from quality_gate.data.photo_set import PhotoSets, photo_sets
 from quality_gate.data.snapshot import write_snapshot
 from quality_gate.data.sources import discover
 from quality_gate.data.split import split
+from quality_gate.home import Home
 from quality_gate.preprocess import preprocess
 from quality_gate.processors import available_processors
 from quality_gate.progress import ConsoleReporter
@@ -106,12 +107,13 @@ def measure_disagreement(photos: Path, seeds: Sequence[int]) -> Pair:
         snapshot = write_snapshot(source, audit(source), Path(folder) / "snapshot")
         splits = SplitSettings()
         sets = [photo_sets(snapshot, split(snapshot.table, splits, seed).table) for seed in seeds]
-        answers = [_answers(each, seed) for each, seed in zip(sets, seeds, strict=True)]
+        home = Home(Path(folder) / "home")
+        answers = [_answers(each, seed, home) for each, seed in zip(sets, seeds, strict=True)]
     test = sets[0].test
     return observed_pair(test.labels, answers, test.classes)
 
 
-def _answers(sets: PhotoSets, seed: int) -> NDArray[np.int64]:
+def _answers(sets: PhotoSets, seed: int, home: Home) -> NDArray[np.int64]:
     import torch
 
     reporter = ConsoleReporter()
@@ -121,13 +123,13 @@ def _answers(sets: PhotoSets, seed: int) -> NDArray[np.int64]:
         sets.validation,
         TransferSettings(),
         seed=seed,
-        weights_cache=Path(),
+        home=home,
         workers=available_processors(),
         reporter=reporter,
     )
     with torch.inference_mode():
         logits = [
-            result.network(torch.from_numpy(preprocess(photo, result.spec)[None])).numpy() for photo in sets.test.read()
+            result.network(torch.from_numpy(preprocess(photo, result.spec))).numpy() for photo in sets.test.read()
         ]
     answers: NDArray[np.int64] = np.concatenate(logits).argmax(axis=1)
     return answers

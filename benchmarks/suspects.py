@@ -23,6 +23,7 @@ from quality_gate.data.snapshot import Snapshot, write_snapshot
 from quality_gate.data.sources import discover
 from quality_gate.data.split import SplitResult, split
 from quality_gate.evaluation.metrics import compute_metrics
+from quality_gate.home import Home
 from quality_gate.inference import softmax
 from quality_gate.processors import available_processors
 from quality_gate.progress import ConsoleReporter
@@ -111,9 +112,7 @@ def main() -> None:
         snapshot = write_snapshot(source, audit(source), Path(folder) / "snapshot")
         division = split(snapshot.table, SplitSettings(), SPLIT_SEED)
         photos = divided_photos(snapshot, division.table)
-        rows = plain_features(
-            photos, TransferSettings(), weights_cache=Path(folder), workers=workers, reporter=reporter
-        )
+        rows = plain_features(photos, TransferSettings(), home=Home(Path(folder)), workers=workers, reporter=reporter)
         features = dict(zip(photos.paths, rows, strict=True))
         print(f"seed suspects first {FIRST:<4} precision  recall   F1 moved  excluded   clean")
         for seed in range(1, options.seeds + 1):

@@ -53,6 +53,11 @@ class Home:
         """What frozen backbones saw of photos, and the backbones in the form that runs them."""
         return self.root / "features"
 
+    @property
+    def checkpoints(self) -> Path:
+        """States of unfinished trainings."""
+        return self.root / "checkpoints"
+
     def reports(self, name: str) -> Path:
         """The report pages of the gate called ``name``, one folder a run."""
         return self.root / "reports" / name

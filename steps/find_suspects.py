@@ -40,7 +40,7 @@ def find_suspects(
     features = plain_features(
         photos,
         settings.transfer,
-        weights_cache=locate().weights,
+        home=locate(),
         workers=available_processors(),
         reporter=reporter,
     )

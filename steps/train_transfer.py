@@ -1,5 +1,7 @@
 """The candidate: a pretrained network taught the classes of this data."""
 
+import json
+from hashlib import sha256
 from typing import Annotated
 
 from zenml import step
@@ -34,6 +36,7 @@ def train_transfer(
     photos = photo_sets(snapshot, split.table)
     run = experiment_run(settings.name)
     run.log_parameters(settings.model_dump())
+    digests = {"data": snapshot.digest, "split": split.digest, "settings": settings.digest, "code": code_digest()}
     result = train_transfer(
         photos.train,
         photos.validation,
@@ -42,9 +45,9 @@ def train_transfer(
         home=locate(),
         workers=available_processors(),
         reporter=ConsoleReporter(),
+        key=sha256(json.dumps(digests, sort_keys=True).encode()).hexdigest(),
     )
     for epoch in result.history.epochs:
         run.log_metrics(epoch.figures(), step=epoch.epoch)
     run.log_figure(training_figure(result.history.epochs), "training.png")
-    digests = {"data": snapshot.digest, "split": split.digest, "settings": settings.digest, "code": code_digest()}
     return save_candidate(result, settings, photos.train.classes, digests, temporary_folder()), result.history

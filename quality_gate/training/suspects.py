@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,6 +18,7 @@ if TYPE_CHECKING:
 
     from quality_gate.data.photo_set import PhotoSet
     from quality_gate.data.split import SplitResult
+    from quality_gate.home import Home
     from quality_gate.progress import Reporter
     from quality_gate.settings import TransferSettings
 
@@ -82,14 +82,14 @@ class Suspects:
 
 
 def plain_features(
-    photos: PhotoSet, settings: TransferSettings, *, weights_cache: Path, workers: int, reporter: Reporter
+    photos: PhotoSet, settings: TransferSettings, *, home: Home, workers: int, reporter: Reporter
 ) -> NDArray[np.float32]:
-    """Features of every photo, without augmentation, by the pretrained backbone.
+    """What the pretrained backbone sees of every photo: the features of the first view.
 
     Args:
         photos: whose bytes are read.
         settings: the backbone and how photos become its input.
-        weights_cache: folder that downloaded weights are kept in.
+        home: where weights and features are kept.
         workers: threads.
         reporter: told how far it is.
 
@@ -99,29 +99,12 @@ def plain_features(
     Raises:
         UserError: the pretrained weights cannot be had.
     """
-    import torch
+    from quality_gate.training.features import Row
+    from quality_gate.training.pretrained import pretrained
 
-    from quality_gate.models.weights import load_pretrained
-    from quality_gate.models.zoo import architecture, assemble
-    from quality_gate.preprocess import PreprocessingSpec
-    from quality_gate.training.features import pooled_features, read_views, trunk_activations
-
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    arch = architecture(settings.model)
-    spec = PreprocessingSpec(settings.size, settings.resize, arch.mean, arch.std)
-    backbone = load_pretrained(arch, settings.weights_file, weights_cache)
-    network = assemble(backbone, arch, len(photos.classes))
-    network = network.to(device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
-    move = reporter.progress("features of all photos")
-    activations = trunk_activations(
-        network,
-        photos.read(),
-        lambda place, photo: read_views(photo, spec, 0, place),
-        device,
-        workers=workers,
-        on_progress=lambda done: move(done, len(photos)),
-    )
-    return pooled_features(network, activations, device)
+    backbone = pretrained(settings, len(photos.classes), home, workers=workers).backbone
+    progress = reporter.progress("features of all photos")
+    return backbone.see(photos, [Row(settings.views[0])], seed=0, on_progress=progress).features
 
 
 def find_suspects(photos: PhotoSet, table: pd.DataFrame, features: NDArray[np.float32], seed: int) -> Suspects:

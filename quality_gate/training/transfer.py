@@ -11,15 +11,16 @@ from quality_gate.models.checkpoint import save_weights
 from quality_gate.models.export import export_onnx
 from quality_gate.models.folder import ModelFolder
 from quality_gate.models.manifest import ONNX_FILE, WEIGHTS_FILE, ModelManifest, file_digest
-from quality_gate.models.weights import load_pretrained
-from quality_gate.models.zoo import TransferNetwork, architecture, assemble, require_size
+from quality_gate.models.zoo import TransferNetwork
 from quality_gate.preprocess import PreprocessingSpec
-from quality_gate.training.features import FrozenBackbone, Row, Seen
+from quality_gate.training.features import Row, Seen
 from quality_gate.training.fit import fit
 from quality_gate.training.head import LinearHead, train_head
 from quality_gate.training.history import TrainingHistory
 from quality_gate.training.objective import Rows
+from quality_gate.training.pretrained import pretrained
 from quality_gate.training.recipe import fine_tuning
+from quality_gate.training.resume import Checkpoint
 
 if TYPE_CHECKING:
     import torch
@@ -56,6 +57,7 @@ def train_transfer(
     home: Home,
     workers: int,
     reporter: Reporter,
+    key: str = "",
 ) -> TransferResult:
     """Train the head to convergence on frozen features, then the last blocks.
 
@@ -63,27 +65,31 @@ def train_transfer(
     is kept only where it is better on the validation photos than the head alone. Where a photo is served in several
     views, validation looks at the first.
 
+    Args:
+        train: the photos to learn from.
+        validation: the photos that choose the epoch.
+        settings: of the candidate.
+        seed: of every random choice.
+        home: where weights, features and checkpoints are kept.
+        workers: threads that read photos.
+        reporter: told how far it is.
+        key: digest of all that determines the training: interrupted, it is continued where the same is asked for
+            again; '' starts from the beginning.
+
     Raises:
         UserError: the model is not in the zoo, or its weights cannot be had.
     """
     import torch
 
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    arch = architecture(settings.model)
-    require_size(arch, settings.size)
-    spec = PreprocessingSpec(settings.size, settings.views, arch.mean, arch.std)
     torch.manual_seed(seed)
-    pretrained = load_pretrained(arch, settings.weights_file, home.weights)
-    network = assemble(pretrained, arch, len(train.classes), settings.finetune_stages)
-    network = network.to(device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
-    network.trunk.requires_grad_(False)
-    backbone = FrozenBackbone(network, spec, device, home.features, workers=workers)
+    start = pretrained(settings, len(train.classes), home, workers=workers)
+    network = start.network
 
     finetune = settings.finetune_epochs > 0 and len(network.tail) > 0
     rows = training_rows(settings)
-    look = partial(backbone.see, seed=seed, activations=finetune)
+    look = partial(start.backbone.see, seed=seed, activations=finetune)
     seen = look(train, rows, on_progress=reporter.progress("features of train"))
-    held_out = look(validation, [Row(spec.views[0])], on_progress=reporter.progress("features of validation"))
+    held_out = look(validation, [Row(settings.views[0])], on_progress=reporter.progress("features of validation"))
     labels = train.labels.repeat(len(rows))
 
     reporter.say("head: logistic regression on frozen features")
@@ -94,12 +100,13 @@ def train_transfer(
         Rows(_inputs(seen), labels),
         Rows(_inputs(held_out), validation.labels),
         fine_tuning(settings, stages=len(network.tail), photos=len(train), seed=seed),
-        device,
+        start.device,
         stages=tuple(network.tail),
         freeze_batch_norm=True,
         on_epoch=lambda epoch: reporter.say(str(epoch)),
+        checkpoint=Checkpoint(home.checkpoints / f"{key}.safetensors", key, reporter.say) if key else None,
     )
-    return TransferResult(network.cpu().eval(), spec, history, head.inverse_regularisation)
+    return TransferResult(network.cpu().eval(), start.spec, history, head.inverse_regularisation)
 
 
 def training_rows(settings: TransferSettings) -> list[Row]:

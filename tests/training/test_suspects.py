@@ -7,6 +7,7 @@ import pytest
 from quality_gate.data.photo_set import PhotoSet
 from quality_gate.data.split import SplitResult
 from quality_gate.errors import UserError
+from quality_gate.home import Home
 from quality_gate.settings import SplitSettings, TransferSettings
 from quality_gate.training.suspects import find_suspects, leave_out_suspects, plain_features
 
@@ -155,7 +156,7 @@ def test_features_are_of_the_pretrained_backbone_one_row_a_photo(photos_in_memor
     photos = photos_in_memory([*pictures, pictures[0]], [0, 1, 0, 1], ("ok", "scratch"))
     listener = Listener()
 
-    features = plain_features(photos, TransferSettings(size=32), weights_cache=tmp_path, workers=2, reporter=listener)
+    features = plain_features(photos, TransferSettings(size=32), home=Home(tmp_path), workers=2, reporter=listener)
 
     assert (features.shape, features.dtype) == ((4, 1280), np.float32)
     np.testing.assert_array_equal(features[0], features[3])
