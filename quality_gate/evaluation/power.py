@@ -5,7 +5,7 @@ z the normal quantile of the bound's level. As d̂ is about normal around the tr
 with probability Φ((d + margin)/s − z): the power of a non-inferiority test (Julious 2004, "Sample sizes for clinical
 trials with normal data"). A candidate that is worse by the margin or more is refused about as often as the level says,
 however few the photos are (in simulated duels 94 to 95 times in 100 where the smallest class has 37 photos, 91 where it
-has ten, and no better with studentised or bias-corrected bounds); what few photos cost is the good candidates.
+has ten, and no better with normal, basic or BCa bounds); what few photos cost is the good candidates.
 """
 
 from __future__ import annotations

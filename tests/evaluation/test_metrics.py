@@ -65,6 +65,12 @@ def test_a_prediction_certain_of_the_wrong_class_has_the_worst_value():
     assert metrics.log_loss == pytest.approx(-math.log(np.finfo(float).eps))
 
 
+def test_the_calibration_error_has_ten_bins():
+    # One bin from 0.6 to 0.7: mean confidence 0.65, half of the answers right. Apart they would be worse.
+    probabilities = np.array([[0.61, 0.39], [0.69, 0.31]])
+    assert compute_metrics(np.array([0, 1]), probabilities, ("defect", "ok")).ece == pytest.approx(0.15)
+
+
 def test_a_class_without_photos_and_answers_counts_zero_in_macro_f1_and_not_at_all_in_the_areas():
     metrics = compute_metrics(np.array([0, 1]), np.eye(3)[[0, 1]], CLASSES)
     assert metrics.macro_f1 == pytest.approx(2 / 3)
