@@ -25,9 +25,8 @@ from typing import Any
 import torch
 from numpy.typing import NDArray
 
-from quality_gate.data.audit import audit
+from quality_gate.data.ingest import take_snapshot
 from quality_gate.data.photo_set import PhotoSet, PhotoSets, photo_sets
-from quality_gate.data.snapshot import write_snapshot
 from quality_gate.data.sources import discover
 from quality_gate.data.split import split
 from quality_gate.evaluation.metrics import Metrics, compute_metrics
@@ -215,7 +214,7 @@ def _network(settings: TransferSettings, classes: int) -> tuple[TransferNetwork,
 
 def _splits(photos: Path, seeds: int, folder: Path) -> Iterator[tuple[int, PhotoSets]]:
     source = discover(photos)
-    snapshot = write_snapshot(source, audit(source), folder / "snapshot")
+    snapshot = take_snapshot(source, folder / "snapshot").snapshot
     for seed in range(seeds):
         yield seed, photo_sets(snapshot, split(snapshot.table, SplitSettings(), seed).table)
 

@@ -22,9 +22,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.duels import PRODUCE, Pair, acceptance_rate, observed_pair
-from quality_gate.data.audit import audit
+from quality_gate.data.ingest import take_snapshot
 from quality_gate.data.photo_set import PhotoSets, photo_sets
-from quality_gate.data.snapshot import write_snapshot
 from quality_gate.data.sources import discover
 from quality_gate.data.split import split
 from quality_gate.home import Home
@@ -103,8 +102,7 @@ def measure_disagreement(photos: Path, seeds: Sequence[int]) -> Pair:
     same photos.
     """
     with tempfile.TemporaryDirectory() as folder:
-        source = discover(photos)
-        snapshot = write_snapshot(source, audit(source), Path(folder) / "snapshot")
+        snapshot = take_snapshot(discover(photos), Path(folder) / "snapshot").snapshot
         splits = SplitSettings()
         sets = [photo_sets(snapshot, split(snapshot.table, splits, seed).table) for seed in seeds]
         home = Home(Path(folder) / "home")

@@ -22,9 +22,8 @@ from typing import Any
 
 import numpy as np
 
-from quality_gate.data.audit import audit
+from quality_gate.data.ingest import take_snapshot
 from quality_gate.data.photo_set import PhotoSets, photo_sets
-from quality_gate.data.snapshot import write_snapshot
 from quality_gate.data.sources import discover
 from quality_gate.data.split import split
 from quality_gate.evaluation.metrics import compute_metrics
@@ -114,8 +113,7 @@ def measure(photos: Path) -> dict[str, float]:
 
 
 def _photo_sets(photos: Path, folder: Path) -> PhotoSets:
-    source = discover(photos)
-    snapshot = write_snapshot(source, audit(source), folder / "snapshot")
+    snapshot = take_snapshot(discover(photos), folder / "snapshot").snapshot
     table = split(snapshot.table, SplitSettings(), SEED).table
     # The peer has no calibration photos: it trains on them.
     return photo_sets(snapshot, table.replace({"split": {"calibration": "train"}}))

@@ -17,9 +17,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from quality_gate.data.audit import audit
+from quality_gate.data.ingest import take_snapshot
 from quality_gate.data.photo_set import divided_photos, photo_sets
-from quality_gate.data.snapshot import Snapshot, write_snapshot
+from quality_gate.data.snapshot import Snapshot
 from quality_gate.data.sources import discover
 from quality_gate.data.split import SplitResult, split
 from quality_gate.evaluation.metrics import compute_metrics
@@ -109,7 +109,7 @@ def main() -> None:
     reporter, workers = ConsoleReporter(), available_processors()
     with tempfile.TemporaryDirectory() as folder:
         source = discover(options.photos)
-        snapshot = write_snapshot(source, audit(source), Path(folder) / "snapshot")
+        snapshot = take_snapshot(source, Path(folder) / "snapshot").snapshot
         division = split(snapshot.table, SplitSettings(), SPLIT_SEED)
         photos = divided_photos(snapshot, division.table)
         rows = plain_features(photos, TransferSettings(), home=Home(Path(folder)), workers=workers, reporter=reporter)

@@ -20,10 +20,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from quality_gate.data.audit import audit
+from quality_gate.data.ingest import take_snapshot
 from quality_gate.data.photo_set import PhotoSets, photo_sets
 from quality_gate.data.scenes import write_demo_photos
-from quality_gate.data.snapshot import write_snapshot
 from quality_gate.data.sources import discover
 from quality_gate.data.split import split
 from quality_gate.evaluation.metrics import compute_metrics
@@ -131,8 +130,7 @@ def main() -> None:
 
 def _photos(folder: Path, per_class: int) -> PhotoSets:
     write_demo_photos(folder / "photos", train_per_class=per_class, test_per_class=40, workers=1)
-    source = discover(folder / "photos")
-    snapshot = write_snapshot(source, audit(source), folder / "snapshot")
+    snapshot = take_snapshot(discover(folder / "photos"), folder / "snapshot").snapshot
     return photo_sets(snapshot, split(snapshot.table, SplitSettings(), SEED).table)
 
 

@@ -19,7 +19,12 @@ from quality_gate.settings import describe
 DEFAULT_CONFIGURATION = Path(__file__).resolve().parent.parent / "zenml.yaml"
 
 # Lines that tell a user nothing: what failed is said again below, by the trace or by the sentence the run ends with.
-_UNHELPFUL = ("Failed to run step", "Models can be viewed in the dashboard using ZenML Pro")
+_UNHELPFUL = (
+    "Failed to run step",
+    "Models can be viewed in the dashboard using ZenML Pro",
+    "Found credentials in",
+    "Found endpoint for",
+)
 
 
 class ConfiguredPipeline(Pipeline):

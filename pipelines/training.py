@@ -7,6 +7,8 @@ from zenml import Model
 from zenml.enums import ExecutionMode
 
 from pipelines.configured import DEFAULT_CONFIGURATION, ConfiguredPipeline
+from quality_gate.data.sources import is_url
+from quality_gate.data_settings import DEMO
 from quality_gate.settings import TrainingSettings, parse_training_settings
 from steps.calibrate import calibrate
 from steps.context import close_failed_run
@@ -99,12 +101,17 @@ def _wire(settings: TrainingSettings) -> None:
 def _with_absolute_paths(settings: TrainingSettings) -> TrainingSettings:
     # Steps may run elsewhere; paths are meant from where the command was typed.
     data, transfer = settings.data, settings.transfer
-    if not data.is_demo:
-        data = data.model_copy(update={"source": str(Path(data.source).expanduser().absolute())})
+    places = [place if place == DEMO else _absolute(place) for place in data.sources]
+    data = data.model_copy(update={"source": places[0] if isinstance(data.source, str) else tuple(places)})
+    if data.csv.images is not None:
+        data = data.model_copy(update={"csv": data.csv.model_copy(update={"images": _absolute(data.csv.images)})})
     if transfer.weights_file is not None:
-        weights = str(Path(transfer.weights_file).expanduser().absolute())
-        transfer = transfer.model_copy(update={"weights_file": weights})
+        transfer = transfer.model_copy(update={"weights_file": _absolute(transfer.weights_file)})
     return settings.model_copy(update={"data": data, "transfer": transfer})
+
+
+def _absolute(place: str) -> str:
+    return place if is_url(place) else str(Path(place).expanduser().absolute())
 
 
 training = ConfiguredPipeline(

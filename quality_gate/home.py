@@ -49,6 +49,16 @@ class Home:
         return self.root / "weights"
 
     @property
+    def ingested(self) -> Path:
+        """What is known of photos that were ingested before; without it the next ingest reads them all again."""
+        return self.root / "ingested"
+
+    @property
+    def working(self) -> Path:
+        """Folders of running processes, on the file system of the artifacts, so that files move without copying."""
+        return self.root / "working"
+
+    @property
     def features(self) -> Path:
         """What frozen backbones saw of photos, and the backbones in the form that runs them."""
         return self.root / "features"

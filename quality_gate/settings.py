@@ -7,13 +7,13 @@ from difflib import get_close_matches
 from importlib.util import find_spec
 from typing import Annotated, Any, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import AfterValidator, Field, ValidationError, field_validator, model_validator
 
+from quality_gate.data_settings import DataSettings
 from quality_gate.errors import UserError
 from quality_gate.preprocess import View
+from quality_gate.settings_section import Settings
 from quality_gate.training.recipe import Balance, Unfreezing
-
-DEMO = "demo"
 
 
 def _different(views: tuple[View, ...]) -> tuple[View, ...]:
@@ -39,34 +39,6 @@ def _names_a_network(name: str) -> str:
 
 
 ModelName = Annotated[str, AfterValidator(_names_a_network)]
-
-
-class Settings(BaseModel):
-    """A section of the settings: frozen, and a misspelt key is an error rather than a key nobody reads."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-
-
-class DataSettings(Settings):
-    """Where the photos come from.
-
-    Attributes:
-        source: folder of class folders, or of ``train/`` and ``test/`` with class folders in them. ``demo`` means the
-            generated market scenes.
-        workers: threads that decode photos; 0 means one a processor.
-        exclude_suspects: how many photos whose labels look wrong are left out of train and validation, the most
-            doubtful first; none, for a person should look at them before. Calibration and test keep theirs: the
-            certificate and the test must see photos as they come.
-    """
-
-    source: Annotated[str, Field(min_length=1)] = DEMO
-    workers: Annotated[int, Field(ge=0)] = 0
-    exclude_suspects: Annotated[int, Field(ge=0)] = 0
-
-    @property
-    def is_demo(self) -> bool:
-        """Whether the photos are the generated ones."""
-        return self.source == DEMO
 
 
 class ValidationSettings(Settings):
@@ -296,6 +268,8 @@ def describe(error: ValidationError) -> str:
 
 def _describe_one(problem: Any) -> str:
     field = ".".join(str(part) if str(part).isprintable() else repr(part) for part in problem["loc"]) or "settings"
+    if problem["type"] == "credentials":
+        return f"{field}: {problem['msg']}"
     if problem["type"] == "extra_forbidden":
         return f"{field} is no setting; check its spelling against zenml.yaml"
     if problem["type"] in ("model_type", "dict_type"):

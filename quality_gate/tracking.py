@@ -29,10 +29,10 @@ class ExperimentRun:
         self.run_id = run_id
 
     def log_parameters(self, values: Mapping[str, Any]) -> None:
-        """Record settings; nested mappings become dotted names."""
+        """Record settings; nested mappings become dotted names, cleaned of what MLflow does not allow."""
         from mlflow.entities import Param
 
-        flat = {name: str(value)[:LONGEST_PARAMETER] for name, value in flatten(values).items()}
+        flat = {_allowed(name): str(value)[:LONGEST_PARAMETER] for name, value in flatten(values).items()}
         self._client.log_batch(self.run_id, params=[Param(name, value) for name, value in flat.items()])
 
     def log_metrics(self, values: Mapping[str, float | None], *, step: int = 0) -> None:

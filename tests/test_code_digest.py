@@ -60,6 +60,14 @@ def test_what_is_no_code_does_not_count(package):
     assert code_digest() == before
 
 
+def test_the_digest_of_some_modules_shows_their_changes_and_no_others(package):
+    before = code_digest("a.py"), code_digest("data/b.py")
+    changed(package)
+    after = code_digest("a.py"), code_digest("data/b.py")
+    assert (after[0] == before[0], after[1] == before[1]) == (True, False)
+    assert len({*before, code_digest()}) == 3
+
+
 def test_the_digest_of_the_real_package_is_a_sha_256():
     assert len(code_digest()) == 64
     assert Path(module.__file__).name == "code_digest.py"

@@ -84,6 +84,8 @@ def test_every_place_lies_in_the_home_and_no_two_are_one():
         home.bentos,
         home.demo_photos,
         home.weights,
+        home.ingested,
+        home.working,
         home.reports("a"),
         home.registry("a"),
     ]

@@ -10,9 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from quality_gate.data.audit import audit
+from quality_gate.data.ingest import take_snapshot
 from quality_gate.data.photo_set import photo_sets
-from quality_gate.data.snapshot import write_snapshot
 from quality_gate.data.sources import discover
 from quality_gate.data.split import split
 from quality_gate.evaluation.calibrated import calibrate_manifest
@@ -47,8 +46,7 @@ class Outcome:
 
 def train_and_judge(photos: Path, folder: Path, champion: Champion | None) -> Outcome:
     settings, reporter, workers = TrainingSettings(), ConsoleReporter(), available_processors()
-    source = discover(photos)
-    snapshot = write_snapshot(source, audit(source), folder / "snapshot")
+    snapshot = take_snapshot(discover(photos), folder / "snapshot").snapshot
     sets = photo_sets(snapshot, split(snapshot.table, settings.split, settings.seed).table)
     result = train_transfer(
         sets.train,

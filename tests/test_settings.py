@@ -4,8 +4,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from quality_gate.data_settings import DEMO, DataSettings
 from quality_gate.errors import UserError
-from quality_gate.settings import DEMO, MODELS, DataSettings, Settings, TrainingSettings, parse_training_settings
+from quality_gate.settings import MODELS, TrainingSettings, parse_training_settings
+from quality_gate.settings_section import Settings
 
 
 def parse(values):
@@ -40,10 +42,15 @@ def value_of(found, dotted):
 
 
 FIELDS = list(fields())
+# What says in its own words what it expects.
+WORDED = {"data.source", "data.label_map"}
 SECTIONS = sorted({field.split(".")[0] for field in FIELDS if "." in field})
 AT_THE_LIMIT = [
     ("seed", 0), ("seed", 2**32 - 1), ("data.workers", 0), ("data.exclude_suspects", 0),
-    ("validation.max_unreadable_share", 0),
+    ("data.source", "s3://bucket/photos"),
+    ("data.csv.separator", "\t"), ("data.csv.encoding", "cp1252"), ("data.csv.images", "s3://bucket/photos"),
+    ("data.csv.split_column", None), ("data.missing", "drop"), ("data.min_images_per_class", 0),
+    ("data.label_map", {"hat": None, "sock": "stocking"}), ("validation.max_unreadable_share", 0),
     ("validation.max_unreadable_share", 1), ("validation.min_photos_per_class", 5), ("split.near_duplicate_bits", 0),
     ("split.near_duplicate_bits", 12), ("baselines.histogram_bins", 2), ("baselines.scratch_size", 32),
     ("transfer.size", 32), ("transfer.size", 512), ("transfer.finetune_epochs", 0), ("transfer.augmented_views", 0),
@@ -57,8 +64,11 @@ AT_THE_LIMIT = [
     ("gate.replace_champion_with_other_classes", True),
 ]  # fmt: skip
 BEYOND_THE_LIMIT = [
-    ("seed", -1), ("seed", 2**32), ("seed", 1.5), ("data.source", ""), ("data.workers", -1),
-    ("data.exclude_suspects", -1),
+    ("seed", -1), ("seed", 2**32), ("seed", 1.5), ("data.source", ""), ("data.source", []),
+    ("data.source", ["photos", 3]), ("data.workers", -1), ("data.exclude_suspects", -1),
+    ("data.csv.file_column", ""), ("data.csv.separator", ";;"), ("data.csv.separator", ""),
+    ("data.csv.encoding", "utf-9"), ("data.csv.encoding", "rot13"), ("data.csv.images", ""), ("data.missing", "skip"),
+    ("data.min_images_per_class", -1), ("data.label_map", ["hat"]), ("data.label_map", {"hat": " "}),
     ("validation.suite", "../secret"), ("validation.max_unreadable_share", 1.01),
     ("validation.min_photos_per_class", 4), ("split.validation_share", 0), ("split.calibration_share", 1),
     ("split.test_share", "a fifth"), ("split.near_duplicate_bits", 13), ("baselines.histogram_bins", 1),
@@ -88,7 +98,7 @@ def test_a_misspelt_key_is_named_with_its_section(field):
     assert message == f"my.yaml: {field}x is no setting; check its spelling against zenml.yaml"
 
 
-@pytest.mark.parametrize("field", FIELDS)
+@pytest.mark.parametrize("field", [field for field in FIELDS if field not in WORDED])
 def test_a_value_of_another_kind_is_named_with_its_key_and_what_was_expected(field):
     message = sentence(nested(field, {"twelve": 12}))
     assert message.startswith(f"my.yaml: {field} is {{'twelve': 12}}: input should be ")
@@ -198,9 +208,32 @@ def test_equal_settings_have_equal_digests_and_any_change_shows():
     assert parse({"gate": {"min_macro_f1": 0.81}}).digest not in digests
 
 
-def test_only_the_word_demo_means_the_generated_photos():
-    assert DataSettings().is_demo
-    assert not DataSettings(source=f"./{DEMO}").is_demo
+def test_one_source_or_several_are_taken():
+    assert DataSettings().sources == (DEMO,)
+    assert DataSettings(source="photos").sources == ("photos",)
+    assert DataSettings(source=["photos", "s3://bucket/more", "labels.csv"]).sources == (
+        "photos", "s3://bucket/more", "labels.csv",
+    )  # fmt: skip
+
+
+def test_settings_come_back_from_json_as_they_were():
+    made = parse({"data": {"source": ["a", "b"], "label_map": {"hat": None}, "csv": {"separator": "\t"}}})
+    assert TrainingSettings.model_validate_json(made.model_dump_json()) == made
+
+
+@pytest.mark.parametrize("field", ["data.source", "data.csv.images"])
+def test_credentials_in_a_url_are_refused_and_not_repeated(field):
+    message = sentence(nested(field, "s3://key:secret@bucket/photos"))
+    assert message == f"my.yaml: {field}: a URL may not hold credentials; put them into the environment"
+    assert "secret" not in sentence({"data": {"source": ["photos", "ftp://me:secret@host/photos"]}})
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [({False: "x"}, "put False into quotes"), ({1: "x"}, "put 1 into quotes"), ({"a": True}, "put True into quotes")],
+)
+def test_names_of_classes_that_yaml_takes_for_something_else_are_told(given, told):
+    assert sentence(nested("data.label_map", given)).endswith(told)
 
 
 def test_every_model_that_can_be_set_is_in_the_zoo():

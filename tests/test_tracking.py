@@ -74,6 +74,12 @@ def test_settings_become_parameters_with_dotted_names(open_named, client):
     assert client.get_run(run.run_id).data.params == expected
 
 
+def test_a_name_the_tracker_does_not_take_is_cleaned(open_named, client):
+    run = open_named()
+    run.log_parameters({"data": {"label_map": {"M&M's": None}}})
+    assert client.get_run(run.run_id).data.params == {"data.label_map.M_M_s": "None"}
+
+
 def test_a_parameter_longer_than_the_tracker_takes_is_cut(open_named, client, monkeypatch):
     monkeypatch.setenv("MLFLOW_TRUNCATE_LONG_VALUES", "false")
     run = open_named()

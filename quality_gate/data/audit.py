@@ -1,30 +1,25 @@
 """What is known of each photo before anything is trained on it, from one decode."""
 
 import hashlib
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import asdict, dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
 from quality_gate.data.batches import ordered_map
-from quality_gate.data.image_table import build_table
 from quality_gate.data.phash import perceptual_hash, to_hex
-from quality_gate.data.sources import PhotoFile, Source
-from quality_gate.errors import UserError
+from quality_gate.data.sources import PhotoFile
 from quality_gate.preprocess import UnreadableImage, decode
 from quality_gate.processors import available_processors
 
-if TYPE_CHECKING:
-    import pandas as pd
-
-# More than any photo within the pixel limit takes uncompressed; a film in a class folder is not read into memory.
-MAX_FILE_BYTES = 256 * 1024 * 1024
-
 THUMBNAIL_EDGE = 256
+
+# Reading over a network is waiting; so many files are waited for at once.
+REMOTE_READERS = 16
 
 _LEVELS = np.arange(256, dtype=np.float64)
 
@@ -91,60 +86,83 @@ def measure(image: Image.Image, data: bytes) -> ImageFacts:
     )
 
 
-def audit(source: Source, *, workers: int = 0, on_progress: Callable[[int, int], None] | None = None) -> "pd.DataFrame":
-    """Read and decode every file of a source once, in threads, and measure it.
+@dataclass(frozen=True)
+class AuditedFile:
+    """What came of a file.
+
+    Attributes:
+        file: the file.
+        facts: what was measured; None if it is no usable photo.
+        problem: why it is none; '' for a usable photo.
+        data: its bytes; None where they were not read, or are no longer needed.
+        was_read: whether its bytes decided what came of it, rather than what kept them from being read.
+    """
+
+    file: PhotoFile
+    facts: ImageFacts | None
+    problem: str
+    data: bytes | None
+    was_read: bool
+
+    @property
+    def row(self) -> dict[str, Any]:
+        """Its row of the image table; ``group`` is still ''."""
+        said = {"path": self.file.path, "label": self.file.label, "split": self.file.split, "problem": self.problem}
+        return said if self.facts is None else said | asdict(self.facts) | {"is_readable": True}
+
+
+def audit(
+    files: Sequence[PhotoFile], *, known: Mapping[str, AuditedFile] | None = None, workers: int = 0
+) -> Generator[AuditedFile, None, None]:
+    """Read and decode files once, in threads, and measure them.
 
     Args:
-        source: the files.
-        workers: threads; 0 means one a processor.
-        on_progress: called with the files done and the files in all, after each.
+        files: the files.
+        known: what an earlier audit found of some of them, by path; these are not opened.
+        workers: threads that decode; 0 means one a processor.
 
-    Returns:
-        The image table, sorted by path whatever the number of threads; ``group`` is still ''.
-
-    Raises:
-        UserError: not one file is readable.
-    """
-    rows = []
-    workers = workers or available_processors()
-    for row in ordered_map(lambda file: _row(source.root, file), source.files, workers=workers):
-        rows.append(row)
-        if on_progress is not None:
-            on_progress(len(rows), len(source.files))
-    table = build_table(rows)
-    if not table["is_readable"].any():
-        first = table.iloc[0]
-        raise UserError(
-            f"{source.root}: none of its {len(table)} files is a readable photo; the first is {first['path']}: "
-            f"{first['problem']}."
-        )
-    return table
-
-
-def read_photo(path: Path) -> bytes:
-    """The bytes of a file.
+    Yields:
+        What came of each file, in the order of ``files`` whatever the number of threads.
 
     Raises:
-        UnreadableImage: it cannot be read, or is larger than any photo.
+        UserError: a file changes while it is read, or a server stops answering.
     """
-    try:
-        size = path.stat().st_size
-        if size > MAX_FILE_BYTES:
-            raise UnreadableImage(f"{size / 2**20:,.0f} MB; at most {MAX_FILE_BYTES // 2**20} are accepted")
-        return path.read_bytes()
-    except OSError as error:
-        raise UnreadableImage(f"cannot be read ({error.strerror or error})") from None
+    known = known or {}
+    unknown = [file for file in files if file.path not in known]
+    with closing(_read_and_measure(unknown, workers or available_processors())) as audited:
+        for file in files:
+            yield known.get(file.path) or next(audited)
 
 
-def _row(root: Path, file: PhotoFile) -> dict[str, Any]:
-    row: dict[str, Any] = asdict(file)
-    if file.problem:
-        return row
+def _read_and_measure(files: Sequence[PhotoFile], workers: int) -> Generator[AuditedFile, None, None]:
+    if any(file.origin is not None and file.origin.remote for file in files):
+        with closing(_read_ahead(files)) as read:
+            yield from ordered_map(_measure, read, workers=workers)
+    else:
+        yield from ordered_map(lambda file: _measure(_read(file)), files, workers=workers)
+
+
+def _read_ahead(files: Sequence[PhotoFile]) -> Generator[AuditedFile, None, None]:
+    yield from ordered_map(_read, files, workers=REMOTE_READERS)
+
+
+def _read(file: PhotoFile) -> AuditedFile:
+    """A file with its bytes, not measured yet."""
+    if file.problem or file.origin is None:
+        return AuditedFile(file, None, file.problem, None, was_read=False)
     try:
-        facts = audit_bytes(read_photo(root / file.path))
+        return AuditedFile(file, None, "", file.origin.read(), was_read=True)
     except UnreadableImage as reason:
-        return row | {"problem": str(reason)}
-    return row | asdict(facts) | {"is_readable": True}
+        return AuditedFile(file, None, str(reason), None, was_read=False)
+
+
+def _measure(read: AuditedFile) -> AuditedFile:
+    if read.data is None:
+        return read
+    try:
+        return replace(read, facts=audit_bytes(read.data))
+    except UnreadableImage as reason:
+        return replace(read, problem=str(reason))
 
 
 def _thumbnail(image: Image.Image) -> Image.Image:

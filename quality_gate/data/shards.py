@@ -1,15 +1,11 @@
 """Parquet files of encoded photos: written one after the other, read photo by photo."""
 
 from collections import OrderedDict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
-from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
-
-from quality_gate.data.audit import read_photo
-from quality_gate.errors import UserError
-from quality_gate.preprocess import UnreadableImage
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -31,27 +27,39 @@ class Location(NamedTuple):
     row: int
 
 
-def write_shards(files: Sequence[tuple[str, Path]], folder: Path) -> None:
-    """Write photos into ``00000.parquet``, ``00001.parquet``, … of about 64 MB, at most one row group in memory.
+class ShardWriter:
+    """Writes photos into ``00000.parquet``, ``00001.parquet``, … of about 64 MB, at most one row group in memory.
 
     Args:
-        files: ``image_id`` and place of each photo; each ``image_id`` once.
-        folder: an empty folder.
-
-    Raises:
-        UserError: a file no longer has the bytes of its ``image_id``.
+        folder: where the shards are put.
+        first: number of the first.
     """
-    shard = _ShardWriter(folder / "00000.parquet")
-    number = 0
-    try:
-        for image_id, path in files:
-            if shard.written >= SHARD_BYTES:
-                shard.close()
-                number += 1
-                shard = _ShardWriter(folder / f"{number:05}.parquet")
-            shard.add(image_id, _unchanged(image_id, path))
-    finally:
-        shard.close()
+
+    def __init__(self, folder: Path, first: int = 0) -> None:
+        self._folder = folder
+        self._number = first
+        self._shard: _Shard | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if self._shard is None:
+            return
+        if kind is None:
+            self._shard.finish()
+        else:
+            self._shard.abandon()
+
+    def add(self, image_id: str, photo: bytes) -> None:
+        """Write a photo; each ``image_id`` once."""
+        if self._shard is not None and self._shard.written >= SHARD_BYTES:
+            self._shard.finish()
+            self._shard = None
+            self._number += 1
+        if self._shard is None:
+            self._shard = _Shard(self._folder / f"{self._number:05}.parquet")
+        self._shard.add(image_id, photo)
 
 
 def index_shard(path: Path) -> Iterator[tuple[str, Location]]:
@@ -111,7 +119,9 @@ class ShardReader:
             self._size -= self._groups.popitem(last=False)[1].size
 
 
-class _ShardWriter:
+class _Shard:
+    """One file that is being written."""
+
     def __init__(self, path: Path) -> None:
         import pyarrow as pa
         import pyarrow.parquet as pq
@@ -134,28 +144,21 @@ class _ShardWriter:
         if self._pending >= ROW_GROUP_BYTES:
             self._flush()
 
-    def close(self) -> None:
+    def finish(self) -> None:
         if self._photos:
             self._flush()
         self._writer.close()
+
+    def abandon(self) -> None:
+        # Closing writes the end of the file, for which a full disk has no room either.
+        with suppress(OSError):
+            self._writer.close()
 
     def _flush(self) -> None:
         import pyarrow as pa
 
         self._writer.write_table(pa.table([self._image_ids, self._photos], schema=self._schema))
         self._image_ids, self._photos, self._pending = [], [], 0
-
-
-def _unchanged(image_id: str, path: Path) -> bytes:
-    try:
-        data = read_photo(path)
-    except UnreadableImage as reason:
-        raise UserError(
-            f"{path} was readable when it was audited and is not now ({reason}); leave the folder alone, start again."
-        ) from None
-    if sha256(data).hexdigest() != image_id:
-        raise UserError(f"{path} changed while it was being ingested; leave the folder alone and start again.")
-    return data
 
 
 def _open(path: Path) -> Any:

@@ -2,18 +2,15 @@
 
 Layout::
 
-    snapshot.json           format version, digest, source, classes, counts, shards with their sizes; written last
+    snapshot.json           format version, digest, source, classes, counts, files left out, sizes; written last
     image_table.parquet     the image table, unreadable files included
-    shards/00000.parquet …  image_id, bytes: each readable photo once, in the order of the paths
+    shards/00000.parquet …  image_id, bytes: each readable photo once; each shard in the order of the paths
 
 Shards are Parquet, so that anything reads them; photos are compressed already and are stored as they are, in row
 groups so small that one photo costs about a megabyte of reading.
 """
 
 import json
-import os
-import shutil
-import uuid
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -21,10 +18,11 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from quality_gate.data.image_table import require_columns
-from quality_gate.data.shards import DamagedSnapshot, Location, ShardReader, index_shard, write_shards
-from quality_gate.data.sources import Source
-from quality_gate.errors import UserError
+from quality_gate.data.hard_links import link_or_copy
+from quality_gate.data.image_table import build_table, require_columns
+from quality_gate.data.shards import DamagedSnapshot, Location, ShardReader, index_shard
+from quality_gate.data.sources import PhotoFile, Source
+from quality_gate.disk_space import explain_full_disk
 from quality_gate.step_value import StepValue
 
 if TYPE_CHECKING:
@@ -46,9 +44,11 @@ class Snapshot(StepValue):
         folder: where it lies.
         digest: SHA-256 over path, image_id, label and split of every row: equal data, equal digest, whatever the
             order of the files.
-        source: the folder it was read from, as it was given.
+        source: folder, CSV file or URL it was read from, as it was given.
         classes: names of the classes, sorted.
         counts: ``files``, ``readable`` and ``unreadable``; ``photos``: different ones among the readable.
+        left_out: files of the source that the settings left out, each with its reason; they are in no table and no
+            count.
     """
 
     folder: Path
@@ -56,6 +56,7 @@ class Snapshot(StepValue):
     source: str
     classes: tuple[str, ...]
     counts: dict[str, int]
+    left_out: tuple[PhotoFile, ...] = ()
 
     @classmethod
     def open(cls, folder: Path) -> Self:
@@ -72,7 +73,12 @@ class Snapshot(StepValue):
             if path.stat().st_size != size:
                 raise DamagedSnapshot(f"{path} has {path.stat().st_size} bytes, not {size}; ingest the photos again")
         snapshot = cls(
-            folder, manifest["digest"], manifest["source"], tuple(manifest["classes"]), dict(manifest["counts"])
+            folder,
+            manifest["digest"],
+            manifest["source"],
+            tuple(manifest["classes"]),
+            dict(manifest["counts"]),
+            tuple(PhotoFile(*values) for values in manifest.get("left_out", [])),
         )
         if table_digest(snapshot.table) != snapshot.digest:
             raise DamagedSnapshot(f"{folder / TABLE_FILE} does not have the digest in {MANIFEST_FILE}; ingest again")
@@ -84,13 +90,41 @@ class Snapshot(StepValue):
         return cls.open(folder)
 
     def save(self, folder: Path) -> None:
-        """Put the same snapshot into another folder, as hard links where the file system allows it."""
-        shutil.copytree(self.folder, folder, copy_function=_link_or_copy, dirs_exist_ok=True)
+        """Put the same snapshot into another folder, as hard links where the file system allows it.
+
+        Raises:
+            UserError: the disk is full; nothing is left in the folder then.
+        """
+        files = [path for path in sorted(self.folder.rglob("*")) if path.is_file()]
+        targets = [folder / path.relative_to(self.folder) for path in files]
+        with explain_full_disk(folder):
+            try:
+                for path, target in zip(files, targets, strict=True):
+                    target.parent.mkdir(parents=True, exist_ok=True)
+                    link_or_copy(path, target)
+            except OSError:
+                for target in targets:
+                    target.unlink(missing_ok=True)
+                raise
 
     @property
     def table(self) -> "pd.DataFrame":
         """The image table, as it was ingested."""
         return self._table.copy()
+
+    @property
+    def listing(self) -> "pd.DataFrame":
+        """The image table with a row more for each file that was left out, for reports: unreadable, with its reason.
+
+        Rows of classes that the snapshot does not have are of no class; their reason names it.
+        """
+        import pandas as pd
+
+        rows = [
+            {"path": one.path, "label": one.label if one.label in self.classes else "", "problem": one.problem}
+            for one in self.left_out
+        ]
+        return pd.concat([self._table, build_table(rows)]).sort_values("path", ignore_index=True)
 
     def photo(self, image_id: str) -> bytes:
         """The encoded photo of an ``image_id``; errors as of :meth:`photos`."""
@@ -141,57 +175,35 @@ class Snapshot(StepValue):
         return {image_id: location for shard in shards for image_id, location in index_shard(shard)}
 
 
-def write_snapshot(source: Source, table: "pd.DataFrame", folder: Path) -> Snapshot:
-    """Write the readable photos of a source and their image table as a snapshot.
-
-    One shard is in memory at a time. Everything is written beside ``folder`` under another name, which is changed at
-    the very end: an interruption leaves no snapshot at all.
-
-    Args:
-        source: where the files are.
-        table: their image table.
-        folder: where the snapshot is to lie; it may exist if it is empty.
-
-    Raises:
-        UserError: a photo was changed or removed since it was audited, or the folder holds something.
-    """
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise UserError(f"{folder}: it holds something already, and a snapshot is never changed; name another folder.")
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    partial = folder.parent / f".{folder.name}.{uuid.uuid4().hex}.partial"
-    try:
-        (partial / SHARD_FOLDER).mkdir(parents=True)
-        _write(source, table, partial)
-        partial.replace(folder)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
-    return Snapshot.open(folder)
-
-
 def table_digest(table: "pd.DataFrame") -> str:
     """SHA-256 over path, image_id, label and split of the rows, sorted by path."""
     rows = sorted(table[_DIGESTED].itertuples(index=False, name=None))
     return sha256(json.dumps(rows, ensure_ascii=False).encode()).hexdigest()
 
 
-def _write(source: Source, table: "pd.DataFrame", folder: Path) -> None:
-    readable = table[table["is_readable"]].sort_values("path")
-    once = readable.drop_duplicates("image_id")
-    files = list(zip(once["image_id"], (source.root / path for path in once["path"]), strict=True))
-    write_shards(files, folder / SHARD_FOLDER)
+def write_manifest(source: Source, table: "pd.DataFrame", folder: Path) -> None:
+    """Make a folder with shards a snapshot: write the image table, and the manifest that says what belongs to it.
+
+    Args:
+        source: where the photos come from.
+        table: their image table.
+        folder: with every readable photo in its shards.
+    """
     table.to_parquet(folder / TABLE_FILE, index=False)
+    readable = table[table["is_readable"]]
     contents = sorted([folder / TABLE_FILE, *(folder / SHARD_FOLDER).iterdir()])
     manifest = {
         "format_version": FORMAT_VERSION,
         "digest": table_digest(table),
-        "source": str(source.root),
+        "source": source.name,
         "classes": list(source.classes),
         "counts": {
             "files": len(table),
             "readable": len(readable),
             "unreadable": len(table) - len(readable),
-            "photos": len(once),
+            "photos": readable["image_id"].nunique(),
         },
+        "left_out": [[file.path, file.label, file.split, file.problem] for file in source.left_out],
         "sizes": {path.relative_to(folder).as_posix(): path.stat().st_size for path in contents},
     }
     (folder / MANIFEST_FILE).write_text(json.dumps(manifest, indent=2, ensure_ascii=False), encoding="utf-8")
@@ -214,10 +226,3 @@ def _read_manifest(folder: Path) -> dict[str, Any]:
     if missing:
         raise DamagedSnapshot(f"{path} lacks {', '.join(sorted(missing))}; ingest the photos again")
     return dict(manifest)
-
-
-def _link_or_copy(source: str, target: str) -> None:
-    try:
-        os.link(source, target)
-    except OSError:
-        shutil.copyfile(source, target)

@@ -1,16 +1,17 @@
 import io
 import threading
+from dataclasses import replace
 from hashlib import sha256
-from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import pytest
 from PIL import Image, ImageFilter
 
 from quality_gate.data import audit as audit_module
 from quality_gate.data.audit import audit, audit_bytes, measure
+from quality_gate.data.image_table import build_table
 from quality_gate.data.sources import discover
+from quality_gate.data.sources.local import LocalFile
 from quality_gate.errors import UserError
 from quality_gate.preprocess import UnreadableImage, decode
 
@@ -93,7 +94,7 @@ def test_every_file_is_a_row_and_unreadable_ones_keep_their_reason(write_photos,
     (root / "train/a/cut.jpg").write_bytes(encode_photo(1, size=(200, 200), kind="JPEG")[:900])
     (root / "train/a/notes.txt").write_text("potatoes of Monday")
     (root / "train/b/empty.jpg").touch()
-    table = audit(discover(root), workers=2).set_index("path")
+    table = build_table(one.row for one in audit(discover(root).files, workers=2)).set_index("path")
     reasons = table.loc[~table["is_readable"], "problem"].to_dict()
     assert reasons.pop("train/a/cut.jpg").startswith("damaged or truncated")
     assert reasons == {
@@ -106,65 +107,67 @@ def test_every_file_is_a_row_and_unreadable_ones_keep_their_reason(write_photos,
     assert table.loc["test/a/1.png", ["label", "split", "group", "problem"]].tolist() == ["a", "test", "", ""]
 
 
-def test_the_table_does_not_depend_on_the_number_of_threads(write_photos):
-    source = discover(write_photos(*(f"{label}/{number}.png" for label in "ab" for number in range(12))))
-    pd.testing.assert_frame_equal(audit(source, workers=1), audit(source, workers=4))
+def test_what_comes_of_the_files_does_not_depend_on_the_number_of_threads(write_photos):
+    files = discover(write_photos(*(f"{label}/{number}.png" for label in "ab" for number in range(12)))).files
+    assert list(audit(files, workers=1)) == list(audit(files, workers=4))
+
+
+def test_the_bytes_come_with_what_was_found_and_know_whether_they_decided_it(write_photos):
+    root = write_photos("a/1.png", "b/1.png")
+    (root / "b/notes.txt").write_text("no photo")
+    (root / "b/link.png").symlink_to("nowhere")
+    audited = {one.file.path: (one.data, one.was_read) for one in audit(discover(root).files)}
+    assert audited == {
+        "a/1.png": ((root / "a/1.png").read_bytes(), True), "b/1.png": ((root / "b/1.png").read_bytes(), True),
+        "b/link.png": (None, False), "b/notes.txt": (b"no photo", True),
+    }  # fmt: skip
+
+
+def test_what_is_known_is_taken_in_its_place_and_not_opened(write_photos):
+    root = write_photos("a/1.png", "a/2.png", "b/1.png")
+    files = discover(root).files
+    first = list(audit(files))
+    (root / "a/2.png").unlink()
+    known = {first[1].file.path: replace(first[1], data=None)}
+    again = list(audit(files, known=known))
+    assert [one.row for one in again] == [one.row for one in first]
+    assert [one.data is None for one in again] == [False, True, False]
 
 
 def test_each_file_is_decoded_once(write_photos, monkeypatch):
     decoded = []
     monkeypatch.setattr(audit_module, "decode", lambda data: (decoded.append(data), decode(data))[1])
-    audit(discover(write_photos("a/1.png", "a/2.png", "b/1.png")))
+    list(audit(discover(write_photos("a/1.png", "a/2.png", "b/1.png")).files))
     assert len(decoded) == 3
 
 
-def test_progress_counts_every_file(write_photos):
-    calls = []
-    audit(discover(write_photos("a/1.png", "b/1.png")), on_progress=lambda done, total: calls.append((done, total)))
-    assert calls == [(1, 2), (2, 2)]
-
-
-def test_a_file_that_may_not_be_read_is_a_row_with_its_reason(write_photos, monkeypatch):
-    root = write_photos("a/1.png", "b/1.png")
-    read_bytes = Path.read_bytes
-
-    def refuse(path):
-        if path.parent.name == "b":
-            raise PermissionError(13, "Permission denied")
-        return read_bytes(path)
-
-    monkeypatch.setattr(Path, "read_bytes", refuse)
-    assert audit(discover(root))["problem"].tolist() == ["", "cannot be read (Permission denied)"]
-
-
-def test_a_file_larger_than_any_photo_is_not_read(write_photos, monkeypatch):
-    monkeypatch.setattr(audit_module, "MAX_FILE_BYTES", 3 * 2**20)
-    root = write_photos("a/1.png", "b/1.png")
-    with (root / "b/1.png").open("wb") as film:
-        film.truncate(5 * 2**20)
-    assert audit(discover(root))["problem"].tolist() == ["", "5 MB; at most 3 are accepted"]
-
-
-def test_only_unreadable_files_are_an_error_that_names_the_first(write_photos):
-    root = write_photos("a/1.png", "b/1.png")
-    for path in root.rglob("*.png"):
-        path.write_text("no photo")
-    with pytest.raises(UserError, match=f"^{root}: none of its 2 files is a readable photo; the first is a/1.png: not"):
-        audit(discover(root))
-
-
-def test_an_interruption_leaves_the_photos_that_are_still_queued(write_photos, monkeypatch):
-    source = discover(write_photos(*(f"{label}/{number}.png" for label in "ab" for number in range(300))))
+@pytest.mark.parametrize("remote", [False, True])
+def test_who_stops_asking_leaves_the_photos_that_are_still_queued(write_photos, monkeypatch, remote):
+    files = discover(write_photos(*(f"{label}/{number}.png" for label in "ab" for number in range(300)))).files
+    files = [replace(file, origin=replace(file.origin, remote=remote)) for file in files]
     decoded = []
     monkeypatch.setattr(audit_module, "decode", lambda data: (decoded.append(data), decode(data))[1])
-
-    def interrupt(done, total):
-        raise KeyboardInterrupt
-
     threads = threading.active_count()
-    with pytest.raises(KeyboardInterrupt) as caught:
-        audit(source, workers=2, on_progress=interrupt)
+    audited = audit(files, workers=2)
+    next(audited)
+    audited.close()
     assert len(decoded) < 600
-    # The traceback keeps the audit's frame alive, so that only what it closed itself is closed.
+    assert threading.active_count() == threads
+
+
+@pytest.mark.parametrize("place", [(LocalFile, "read"), (audit_module, "decode")])
+@pytest.mark.parametrize("remote", [False, True])
+def test_an_error_leaves_no_thread_behind(write_photos, monkeypatch, remote, place):
+    files = discover(write_photos(*(f"{label}/{number}.png" for label in "ab" for number in range(300)))).files
+    files = [replace(file, origin=replace(file.origin, remote=remote)) for file in files]
+
+    def fail(_):
+        raise UserError("the server stopped answering")
+
+    monkeypatch.setattr(*place, fail)
+    threads = threading.active_count()
+    # The traceback keeps the audit's frames alive, so that only what they closed themselves is closed.
+    with pytest.raises(UserError) as caught:
+        list(audit(files, workers=2))
     assert caught.tb is not None
     assert threading.active_count() == threads

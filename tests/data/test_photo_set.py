@@ -1,15 +1,8 @@
 import numpy as np
 import pytest
 
-from quality_gate.data.audit import audit
-from quality_gate.data.photo_set import (
-    SPLITS,
-    divided_photos,
-    photo_set,
-    photo_sets,
-    photos_by_path,
-)
-from quality_gate.data.snapshot import write_snapshot
+from quality_gate.data.ingest import take_snapshot
+from quality_gate.data.photo_set import SPLITS, divided_photos, photo_set, photo_sets, photos_by_path
 from quality_gate.data.sources import discover
 
 PATHS = tuple(f"{label}/{number}.png" for label in ("tomato", "onion") for number in range(6))
@@ -24,8 +17,7 @@ def root(write_photos):
 
 @pytest.fixture
 def snapshot(root, tmp_path):
-    source = discover(root)
-    return write_snapshot(source, audit(source), tmp_path / "version")
+    return take_snapshot(discover(root), tmp_path / "version").snapshot
 
 
 @pytest.fixture

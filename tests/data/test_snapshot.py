@@ -5,12 +5,14 @@ from hashlib import sha256
 import pandas as pd
 import pytest
 
-from quality_gate.data import shards
 from quality_gate.data import snapshot as snapshot_module
 from quality_gate.data.audit import audit
+from quality_gate.data.image_table import build_table
+from quality_gate.data.ingest import take_snapshot
 from quality_gate.data.shards import DamagedSnapshot
-from quality_gate.data.snapshot import MANIFEST_FILE, TABLE_FILE, Snapshot, table_digest, write_snapshot
+from quality_gate.data.snapshot import MANIFEST_FILE, TABLE_FILE, Snapshot, table_digest
 from quality_gate.data.sources import discover
+from quality_gate.data_settings import DataSettings
 from quality_gate.errors import UserError
 
 PATHS = ("train/a/1.png", "train/a/2.png", "train/b/1.png", "test/a/1.png", "test/b/1.png")
@@ -21,8 +23,7 @@ def ingest(write_photos, tmp_path):
     """Writes photos and ingests them into a folder called ``version``."""
 
     def run(*paths):
-        source = discover(write_photos(*(paths or PATHS)))
-        return write_snapshot(source, audit(source), tmp_path / "version")
+        return take_snapshot(discover(write_photos(*(paths or PATHS))), tmp_path / "version").snapshot
 
     return run
 
@@ -30,7 +31,7 @@ def ingest(write_photos, tmp_path):
 def test_a_snapshot_gives_back_the_table_and_every_byte(write_photos, ingest, tmp_path):
     snapshot = ingest()
     root = write_photos()
-    pd.testing.assert_frame_equal(snapshot.table, audit(discover(root)))
+    pd.testing.assert_frame_equal(snapshot.table, build_table(one.row for one in audit(discover(root).files)))
     for row in snapshot.table.itertuples():
         assert snapshot.photo(row.image_id) == (root / row.path).read_bytes()
     assert snapshot.classes == ("a", "b")
@@ -77,8 +78,8 @@ def test_the_digest_depends_on_the_data_and_not_on_the_order_of_the_files(ingest
 def test_equal_data_elsewhere_have_an_equal_digest(write_photos, ingest, tmp_path):
     first = ingest()
     write_photos().rename(tmp_path / "moved")
-    source = discover(tmp_path / "moved")
-    assert write_snapshot(source, audit(source, workers=1), tmp_path / "again").digest == first.digest
+    again = take_snapshot(discover(tmp_path / "moved"), tmp_path / "again", workers=1)
+    assert again.snapshot.digest == first.digest
 
 
 def test_saved_elsewhere_it_is_the_same_snapshot(ingest, tmp_path):
@@ -110,38 +111,47 @@ def test_an_unknown_photo_is_refused_before_anything_is_read(ingest):
         ingest().photos(["0000"])
 
 
-def test_a_file_that_changed_between_audit_and_writing_leaves_no_snapshot(write_photos, tmp_path, encode_photo):
-    source = discover(write_photos(*PATHS))
-    table = audit(source)
-    (source.root / "train/b/1.png").write_bytes(encode_photo(99))
-    with pytest.raises(UserError, match=r"train/b/1\.png changed while it was being ingested"):
-        write_snapshot(source, table, tmp_path / "version")
-    assert [path.name for path in tmp_path.iterdir()] == ["photos"]
+def test_what_the_settings_left_out_is_listed_and_counted_nowhere(write_photos, tmp_path):
+    source = discover(write_photos(*PATHS, "train/c/1.png"), DataSettings(label_map={"c": None}))
+    snapshot = take_snapshot(source, tmp_path / "version").snapshot
+    assert Snapshot.open(snapshot.folder) == snapshot
+    (left_out,) = snapshot.left_out
+    assert (left_out.path, left_out.label, left_out.split) == ("train/c/1.png", "c", "train")
+    assert left_out.problem == "its class 'c' is dropped by data.label_map"
+    assert snapshot.counts == {"files": 5, "readable": 5, "unreadable": 0, "photos": 5}
+    assert len(snapshot.table) == 5
+    (row,) = snapshot.listing[~snapshot.listing["is_readable"]].to_dict("records")
+    assert (row["path"], row["label"], row["problem"]) == ("train/c/1.png", "", left_out.problem)
+    assert list(snapshot.listing.dtypes) == list(snapshot.table.dtypes)
+    assert snapshot.listing["path"].is_monotonic_increasing
 
 
-@pytest.mark.parametrize("place", [(shards, "read_photo"), (snapshot_module, "table_digest")])
-def test_an_interruption_leaves_no_half_snapshot(write_photos, tmp_path, monkeypatch, place):
-    source = discover(write_photos(*PATHS))
-    table = audit(source)
-
-    def interrupt(*_):
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(*place, interrupt)
-    with pytest.raises(KeyboardInterrupt):
-        write_snapshot(source, table, tmp_path / "version")
-    assert [path.name for path in tmp_path.iterdir()] == ["photos"]
+def test_a_snapshot_from_which_nothing_was_left_out_lists_what_its_table_has(ingest):
+    snapshot = ingest()
+    pd.testing.assert_frame_equal(snapshot.listing, snapshot.table)
 
 
-def test_an_empty_folder_may_stand_there_already(ingest, tmp_path):
-    (tmp_path / "version").mkdir()
-    assert ingest().folder == tmp_path / "version"
+def test_a_snapshot_of_a_version_that_listed_nothing_is_read(ingest):
+    snapshot = ingest()
+    manifest = json.loads((snapshot.folder / MANIFEST_FILE).read_text())
+    del manifest["left_out"]
+    (snapshot.folder / MANIFEST_FILE).write_text(json.dumps(manifest))
+    assert Snapshot.open(snapshot.folder).left_out == ()
 
 
-def test_a_snapshot_is_never_overwritten(ingest, tmp_path):
-    ingest()
-    with pytest.raises(UserError, match="version: it holds something already, and a snapshot is never changed"):
-        ingest()
+def test_a_full_disk_is_told_when_it_is_saved_elsewhere_and_leaves_nothing(ingest, tmp_path, monkeypatch):
+    snapshot = ingest()
+    link = snapshot_module.link_or_copy
+
+    def full(source, target):
+        if target.name == MANIFEST_FILE:
+            raise OSError(28, "No space left on device")
+        link(source, target)
+
+    monkeypatch.setattr(snapshot_module, "link_or_copy", full)
+    with pytest.raises(UserError, match=f"^{tmp_path}/store: the disk is full; free some space"):
+        snapshot.save(tmp_path / "store")
+    assert [path for path in (tmp_path / "store").rglob("*") if path.is_file()] == []
 
 
 def test_a_folder_without_a_manifest_is_no_snapshot(tmp_path):

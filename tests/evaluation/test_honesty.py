@@ -8,7 +8,7 @@ import pytest
 from PIL import Image, ImageFilter
 
 from benchmarks.duels import PRODUCE, acceptance_rate, observed_pair
-from quality_gate.data.audit import audit
+from quality_gate.data.ingest import take_snapshot
 from quality_gate.data.photo_set import PhotoSets
 from quality_gate.data.scenes import write_demo_photos
 from quality_gate.data.sources import discover
@@ -196,7 +196,7 @@ def test_a_photo_planted_in_train_and_test_is_named_with_both_paths(tmp_path):
         changed = photo.convert("RGB").resize((150, 150)).filter(ImageFilter.GaussianBlur(0.5))
     changed.save(tmp_path / "train" / "onion" / "planted.jpg", quality=60)
     (tmp_path / "train" / "potato" / "copied.jpg").write_bytes(taken.read_bytes())
-    result = split(audit(discover(tmp_path)), SplitSettings(), seed=1)
+    result = split(take_snapshot(discover(tmp_path / "photos"), tmp_path / "snapshot").snapshot.table, SplitSettings(), seed=1)
     leak = f"leak: near-duplicate of the test photo test/tomato/{taken.name}"
     assert result.left_out[["path", "reason"]].values.tolist() == [
         ["train/onion/planted.jpg", leak],

@@ -31,12 +31,15 @@ for file in sys.argv[1:]:
 SENTENCES = {
     "nowhere": "{work}/nowhere does not exist; expected a folder of class folders with photos.",
     "empty_folder": "{source}: the folder is empty; expected one folder of photos for each class.",
-    "one_class": "{source}: only one class folder, 'onion', and at least two are needed; ",
+    "one_class": "{source}: only one class, 'onion', and at least two are needed; ",
     "too_few": "validate: The photos fail 1 check of expectations/image_table.yaml: photos_per_class (label: potato",
     "too_few_to_split": "class 'potato' has 12 readable photos in 1 group",
     "all_unreadable": "{source}: none of its 24 files is a readable photo; the first is onion/0.jpg: not a photo ",
     "many_unreadable": "validate: The photos fail 1 check of expectations/image_table.yaml: unreadable_share ",
-    "unknown_test_class": "{source}/test: the class 'leek' is unknown to train/; add it there or remove it from test/.",
+    "unknown_test_class": "{source}: the class 'leek' is in test and unknown to train; add training photos ",
+    "unknown_label": "data.label_map: 'leek' is no class of ",
+    "missing_files": "{source}: 1 of its 13 files do not exist, the first is ",
+    "unknown_protocol": "s4://bucket/photos cannot be reached: Protocol not known: s4; check the part before '://'.",
     "case_and_spaces": "'Onion' and 'onion ' in {source} differ only in case, spaces or Unicode form; ",
     "misspelt_key": "misspelt_key.yaml: gate.min_macro_f2 is no setting; check its spelling against zenml.yaml",
     "impossible_value": "impossible_value.yaml: gate.min_macro_f1 is 1.2: input should be less than or equal to 1",
@@ -90,6 +93,16 @@ def damage(source, count):
     return source
 
 
+def name_files(source):
+    """A CSV file that names photos of two classes, one of which does not exist."""
+    files = [f"onion/{number}.jpg,onion" for number in range(6)] + [
+        f"potato/{number}.jpg,potato" for number in range(6)
+    ]
+    table = source / "labels.csv"
+    table.write_text("\n".join(["path,label", *files, "potato/gone.jpg,potato", ""]))
+    return table
+
+
 def repeat_one_photo(folder):
     for photo in folder.iterdir():
         photo.write_bytes((folder / "0.jpg").read_bytes())
@@ -114,7 +127,8 @@ def sources(tmp_path_factory):
     damage(made["all_unreadable"], 12)
     damage(made["many_unreadable"], 2)
     repeat_one_photo(made["too_few_to_split"] / "potato")
-    return {**made, "empty_folder": root / "empty_folder", "nowhere": "nowhere"}
+    made |= {"missing_files": name_files(made["good"]), "empty_folder": root / "empty_folder"}
+    return {**made, "nowhere": "nowhere", "unknown_protocol": "s4://bucket/photos"}
 
 
 @pytest.fixture(scope="module")
@@ -128,6 +142,7 @@ def configured(sources, configure, checkout):
         "impossible_value": {"gate": {"min_macro_f1": 1.2}},
         "unknown_model": {"transfer": {"model": "resnet1"}},
         "unknown_suite": {"validation": {"suite": "strict"}},
+        "unknown_label": {"data": {"label_map": {"leek": None}}},
         "wrong_weights": {"transfer": {"weights_file": "wrong.pth"}},
     }
     for case in SENTENCES.keys() - TEXTS.keys():

@@ -110,8 +110,10 @@ class TestConsole:
     def test_advertisements_are_left_out(self, shown):
         with _helpful_console():
             logging.getLogger("zenml.test").warning("Models can be viewed in the dashboard using ZenML Pro. Sign up")
+            logging.getLogger("aiobotocore.credentials").warning("Found credentials in environment variables.")
             logging.getLogger("zenml.test").warning("Step has started.")
         assert "Pro" not in shown.text
+        assert "credentials" not in shown.text
         assert "Step has started." in shown.text
 
     def test_afterwards_everything_is_shown(self, shown):

@@ -46,6 +46,7 @@ class TestFirstRun:
         started = re.findall(r"Step `(\w+)` has started", champion.said)
         assert started == list(STEPS)
         assert "audit: 138 photos" in champion.said
+        assert "ingest: 138 of 138 photos are new" in champion.said
         assert re.search(r"epoch +1 +loss [\d.]+ +validation macro F1 [\d.]+ +lr ", champion.said)
 
     def test_its_log_is_free_of_noise(self, champion):
@@ -142,6 +143,7 @@ class TestFirstRun:
 
     def test_nothing_temporary_is_left(self, champion, checkout):
         assert not list((checkout.root / "temporary").glob("quality-gate-*"))
+        assert not [path for path in (checkout.root / ".quality_gate" / "working").iterdir() if path.is_dir()]
 
 
 @pytest.fixture(scope="module")
@@ -190,6 +192,7 @@ class TestRefusedRun:
 def other_gate(champion, train, configure, photos, gate):
     run = train(configure("other_name.yaml", photos, name="night-shift"))
     assert run.code == 0, run.said
+    assert "ingest: 0 of 138 photos are new" in run.said
     return type(gate)(gate.home, "night-shift")
 
 

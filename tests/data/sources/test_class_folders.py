@@ -141,8 +141,8 @@ def test_an_empty_folder_is_named(tmp_path):
     [
         (["1.png", "2.png"], r"photos: no class folders; expected one folder of photos for each class\.$"),
         (["train/1.png"], r"photos/train: no class folders; expected one folder of photos for each class\.$"),
-        (["a/1.png"], "photos: only one class folder, 'a', and at least two are needed; add the other classes"),
-        (["train/a/1.png", "test/a/1.png"], "photos: only one class folder, 'a', and at least two"),
+        (["a/1.png"], "photos: only one class, 'a', and at least two are needed; add the other classes"),
+        (["train/a/1.png", "test/a/1.png"], "photos: only one class, 'a', and at least two"),
         (["a/1.png", "Train/a/1.png"], "photos/Train: rename the folder to 'train'"),
         (["train/a/1.png", "TEST/a/1.png"], "photos/TEST: rename the folder to 'test'"),
         (["test/a/1.png", "test/b/1.png"], "photos: there is a folder 'test' but no 'train'"),
@@ -151,11 +151,11 @@ def test_an_empty_folder_is_named(tmp_path):
         (["pi\u00f1a/1.png", "pin\u0303a/1.png"], "differ only in case, spaces or Unicode form; give one class one"),
         (
             ["train/a/1.png", "train/b/1.png", "test/A/1.png"],
-            "'train/a' and 'test/A' in .*photos differ only in case, spaces or Unicode form",
+            "'A' and 'a' in .*photos differ only in case, spaces or Unicode form",
         ),
         (
             ["train/a/1.png", "train/b/1.png", "test/c/1.png"],
-            "photos/test: the class 'c' is unknown to train/; add it there or remove it from test/",
+            "photos: the class 'c' is in test and unknown to train; add training photos of it, or drop it with data",
         ),
         (["a/1.png", "b/.hidden"], "photos/b: the class folder has no files; put photos into it or remove it"),
         (

@@ -1,0 +1,142 @@
+"""From the files of a source to a snapshot: each photo is read once, decoded once, and written once."""
+
+import shutil
+import uuid
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from quality_gate.data.audit import AuditedFile, audit
+from quality_gate.data.former_ingest import FormerIngest, recall, remember
+from quality_gate.data.hard_links import link_or_copy
+from quality_gate.data.image_table import build_table
+from quality_gate.data.shards import SHARD_BYTES, ShardReader, ShardWriter
+from quality_gate.data.snapshot import SHARD_FOLDER, Snapshot, write_manifest
+from quality_gate.data.sources import Source
+from quality_gate.disk_space import explain_full_disk
+from quality_gate.errors import UserError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True)
+class Ingested:
+    """A snapshot, and how much work it was.
+
+    Attributes:
+        snapshot: the dataset version.
+        files: files that the source offers.
+        new: of these, the files that had to be read, because they were not there before or have changed.
+    """
+
+    snapshot: Snapshot
+    files: int
+    new: int
+
+
+def take_snapshot(
+    source: Source,
+    folder: Path,
+    *,
+    stores: Path | None = None,
+    workers: int = 0,
+    on_progress: Callable[[int, int], None] | None = None,
+) -> Ingested:
+    """Audit the files of a source, and write its readable photos and their image table as a snapshot.
+
+    Photos that an earlier ingest of the source has seen, and that have not changed since, are not opened: what was
+    found of them is known, and their shards are linked. A shard in which a photo is changed or gone is written anew
+    without it. At most a few photos are in memory at a time. Everything is written beside ``folder`` under another
+    name, which is changed at the very end: an interruption leaves no snapshot at all.
+
+    Args:
+        source: the files.
+        folder: where the snapshot is to lie; it may exist if it is empty.
+        stores: where what was found is kept for the next ingest, best on the same file system; None keeps nothing.
+        workers: threads that decode; 0 means one a processor.
+        on_progress: called with the files done and the files in all, after each.
+
+    Raises:
+        UserError: not one file is readable, a photo changes while it is read, the disk is full, or the folder holds
+            something.
+    """
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise UserError(f"{folder}: it holds something already, and a snapshot is never changed; name another folder.")
+    with explain_full_disk(folder.parent):
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        partial = folder.parent / f".{folder.name}.{uuid.uuid4().hex}.partial"
+        try:
+            at_hand, shards = partial / "former", partial / "snapshot" / SHARD_FOLDER
+            at_hand.mkdir(parents=True)
+            shards.mkdir(parents=True)
+            former = recall(stores, source.places, at_hand, workers=workers) if stores else FormerIngest({}, {})
+            known = former.known(source.files)
+            new = sum(not file.problem and file.path not in known for file in source.files)
+            kept = _shards_to_keep(former, known, changed=new > 0)
+            audited = []
+            for one in _written(source, former, known, kept, shards, workers):
+                audited.append(one)
+                if on_progress is not None:
+                    on_progress(len(audited), len(source.files))
+            table = build_table(one.row for one in audited)
+            _check_readable(source, table)
+            write_manifest(source, table, shards.parent)
+            if stores:
+                remember(stores, source.places, audited, sorted(shards.iterdir()), partial)
+            shards.parent.replace(folder)
+        finally:
+            shutil.rmtree(partial, ignore_errors=True)
+    return Ingested(Snapshot.open(folder), len(source.files), new)
+
+
+def _written(
+    source: Source,
+    former: FormerIngest,
+    known: Mapping[str, AuditedFile],
+    kept: Sequence[Path],
+    folder: Path,
+    workers: int,
+) -> Iterator[AuditedFile]:
+    """Audit the files; when what came of one is yielded, its photo is in a shard, and no longer in memory."""
+    stored: set[str] = set()
+    for number, shard in enumerate(kept):
+        link_or_copy(shard, folder / f"{number:05}.parquet")
+        stored |= former.shards[shard].keys()
+    at_hand = {image_id: location for photos in former.shards.values() for image_id, location in photos.items()}
+    with ShardReader() as reader, ShardWriter(folder, first=len(kept)) as writer:
+        for one in audit(source.files, known=known, workers=workers):
+            if one.facts is not None and one.facts.image_id not in stored:
+                image_id = one.facts.image_id
+                writer.add(image_id, reader.read(at_hand[image_id]) if one.data is None else one.data)
+                stored.add(image_id)
+            yield replace(one, data=None)
+
+
+def _shards_to_keep(former: FormerIngest, known: Mapping[str, AuditedFile], *, changed: bool) -> list[Path]:
+    """Shards that can be linked as they are: each of their photos is still there, and in no shard before it.
+
+    Small ones are not among them if there is something to put together with them, so that daily ingests of a few
+    photos do not make a shard each.
+    """
+    expected = {one.facts.image_id for one in known.values() if one.facts is not None}
+    covered: set[str] = set()
+    whole = []
+    for shard, photos in former.shards.items():
+        if photos and photos.keys() <= expected and covered.isdisjoint(photos):
+            whole.append(shard)
+            covered |= photos.keys()
+    small = [shard for shard in whole if shard.stat().st_size < SHARD_BYTES // 2]
+    if len(small) + (changed or covered < expected) > 1:
+        return [shard for shard in whole if shard not in small]
+    return whole
+
+
+def _check_readable(source: Source, table: "pd.DataFrame") -> None:
+    if not table["is_readable"].any():
+        first = table.iloc[0]
+        raise UserError(
+            f"{source.name}: none of its {len(table)} files is a readable photo; the first is {first['path']}: "
+            f"{first['problem']}."
+        )

@@ -1,0 +1,106 @@
+"""Which files a source holds, and what it says of them: class, and train or test."""
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from itertools import count
+from pathlib import Path
+
+from quality_gate.data.sources.class_folders import class_folders
+from quality_gate.data.sources.csv_file import csv_photos
+from quality_gate.data.sources.labels import choose_classes, classes_of
+from quality_gate.data.sources.local import LocalTree
+from quality_gate.data.sources.photo_file import PhotoFile, Source
+from quality_gate.data.sources.remote import RemoteTree, is_url
+from quality_gate.data_settings import DataSettings
+from quality_gate.errors import UserError
+
+__all__ = ["PhotoFile", "Source", "discover", "is_url"]
+
+
+def discover(place: str | Path | Sequence[str | Path], settings: DataSettings | None = None) -> Source:
+    """List the files of a source, or of several joined.
+
+    A source is a folder of class folders, with or without ``train/`` and ``test/`` above them; the URL of one; or a CSV
+    file. A class folder may have folders of its own; their files belong to the class, whatever their name ends with.
+    Hidden files and folders and what operating systems leave behind (``Thumbs.db``, ``desktop.ini``, ``__MACOSX``) are
+    passed over. Photos outside class folders and links that are not followed are listed with their problem. ``train/``
+    without ``test/`` is a source whose test photos are still to be split off.
+
+    Args:
+        place: path or URL of the source, or several.
+        settings: how to read it; its own ``source`` is not looked at. None means the defaults.
+
+    Raises:
+        UserError: a source cannot be read, or its classes cannot be told apart; the message says what was expected.
+    """
+    settings = settings or DataSettings()
+    places = [_name(one) for one in ([place] if isinstance(place, str | Path) else place)]
+    listed = [_listed(name, settings) for name in places]
+    return choose_classes(_joined(listed), settings.label_map, settings.min_images_per_class)
+
+
+def _name(place: str | Path) -> str:
+    if isinstance(place, str) and is_url(place) and not place.startswith(("file://", "local://")):
+        return place
+    return str(Path(str(place).removeprefix("file://").removeprefix("local://")).expanduser())
+
+
+def _listed(name: str, settings: DataSettings) -> Source:
+    left_out: list[PhotoFile] = []
+    if name.casefold().endswith(".csv") and not Path(name).is_dir():
+        files, left_out = csv_photos(name, settings.csv, drop_missing=settings.missing == "drop")
+    else:
+        files = class_folders(RemoteTree(name) if is_url(name) else LocalTree(Path(name)))
+    return Source(name, (name,), _sorted(files), classes_of(files), _sorted(left_out))
+
+
+def _sorted(files: Iterable[PhotoFile]) -> tuple[PhotoFile, ...]:
+    return tuple(sorted(files, key=lambda file: file.path))
+
+
+def _joined(sources: Sequence[Source]) -> Source:
+    """Several sources as one: each path is preceded by the name of its source.
+
+    Where one says what is test, the photos of the others are for training.
+    """
+    if len(sources) == 1:
+        return sources[0]
+    places = [source.name for source in sources]
+    twice = [place for number, place in enumerate(places) if place in places[:number]]
+    if twice:
+        raise UserError(f"data.source names {twice[0]} twice; name each source once.")
+    divided = any(file.split for source in sources for file in source.files)
+    files, left_out = [], []
+    for prefix, source in zip(telling_names(places), sources, strict=True):
+        files += _below(prefix, source.files, divided=divided)
+        left_out += _below(prefix, source.left_out, divided=divided)
+    return Source(", ".join(places), tuple(places), _sorted(files), classes_of(files), _sorted(left_out))
+
+
+def _below(prefix: str, files: Iterable[PhotoFile], *, divided: bool) -> list[PhotoFile]:
+    rest = "train" if divided else ""
+    return [replace(file, path=f"{prefix}/{file.path}", split=file.split or rest) for file in files]
+
+
+def telling_names(places: Sequence[str]) -> list[str]:
+    """A short name for each place, all different: as many of its last folders as it takes, joined by '-'.
+
+    Args:
+        places: paths or URLs, all different.
+    """
+    parts = [[part for part in re.split(r"[/\\:]+", place) if part not in ("", ".", "..")] for place in places]
+    lengths = [1] * len(places)
+    names = [_last(part, 1) for part in parts]
+    for _ in range(max(map(len, parts))):
+        lengths = [length + (names.count(name) > 1) for length, name in zip(lengths, names, strict=True)]
+        names = [_last(part, length) for part, length in zip(parts, lengths, strict=True)]
+    unlike: list[str] = []
+    for name in names:
+        numbered = (f"{name}-{number}" for number in count(2))
+        unlike.append(name if name not in unlike else next(one for one in numbered if one not in [*unlike, *names]))
+    return unlike
+
+
+def _last(parts: Sequence[str], length: int) -> str:
+    return "-".join(parts[-length:])
