@@ -189,14 +189,15 @@ def test_the_standard_error_of_a_normal_interval_is_its_own():
 # Leaks.
 
 
-def test_a_photo_planted_in_train_and_test_is_named_with_both_paths(tmp_path):
+def test_a_photo_planted_in_train_and_test_is_named_with_both_paths(tmp_path, tmp_path_factory):
     write_demo_photos(tmp_path, train_per_class=12, test_per_class=3, workers=1)
     taken = sorted(tmp_path.glob("test/tomato/*"))[1]
     with Image.open(taken) as photo:
         changed = photo.convert("RGB").resize((150, 150)).filter(ImageFilter.GaussianBlur(0.5))
     changed.save(tmp_path / "train" / "onion" / "planted.jpg", quality=60)
     (tmp_path / "train" / "potato" / "copied.jpg").write_bytes(taken.read_bytes())
-    result = split(take_snapshot(discover(tmp_path / "photos"), tmp_path / "snapshot").snapshot.table, SplitSettings(), seed=1)
+    snapshot = take_snapshot(discover(tmp_path), tmp_path_factory.mktemp("taken") / "snapshot").snapshot
+    result = split(snapshot.table, SplitSettings(), seed=1)
     leak = f"leak: near-duplicate of the test photo test/tomato/{taken.name}"
     assert result.left_out[["path", "reason"]].values.tolist() == [
         ["train/onion/planted.jpg", leak],
