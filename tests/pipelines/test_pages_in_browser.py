@@ -107,12 +107,13 @@ def test_the_dashboard_shows_the_run_with_its_steps_and_a_page(browser, checkout
         for step in ("ingest", "train_transfer", "gate", "package"):
             page.get_by_text(step, exact=True).first.wait_for(timeout=60_000)
         page.get_by_text("evaluation_report", exact=True).first.click()
-        page.get_by_text("Visualization").first.click()
-        if page.get_by_text("Load Preview").count():
-            page.get_by_text("Load Preview").first.click()
-        page.locator("iframe").first.wait_for(timeout=60_000)
-        framed = page.frames[-1]
-        framed.get_by_text("Gate").first.wait_for(timeout=60_000)
+        details = page.locator("[data-slot=sheet-portal]")
+        details.get_by_text("Visualization").first.click()
+        details.get_by_text("Load Preview").or_(details.locator("iframe")).first.wait_for(timeout=60_000)
+        if details.get_by_text("Load Preview").count():
+            details.get_by_text("Load Preview").first.click()
+        details.locator("iframe").first.wait_for(timeout=60_000)
+        page.frames[-1].get_by_text("Evaluation of visual_quality_gate").first.wait_for(timeout=60_000)
         page.close()
     finally:
         checkout.run("zenml", "logout", "--local")
