@@ -110,7 +110,7 @@ def population(rng, groups, sizes=SINGLE, *, skill=1.3, sharpness=1.6):
 
 
 def manifest():
-    return ModelManifest("gate", "simulated", PRODUCE.classes, PreprocessingSpec(32, "crop", (0.5,) * 3, (0.5,) * 3))
+    return ModelManifest("gate", "simulated", PRODUCE.classes, PreprocessingSpec(32, ("crop",), (0.5,) * 3, (0.5,) * 3))
 
 
 @pytest.mark.parametrize("sizes", [SINGLE, BURSTS], ids=["single", "bursts"])
