@@ -148,15 +148,13 @@ def _validate(
         macro_f1=metrics.macro_f1,
         log_loss=metrics.log_loss,
         learning_rate=state.learning_rate,
-        best=_is_best(metrics.macro_f1, metrics.log_loss, state.history, recipe.margin),
+        best=_is_best(metrics.macro_f1, metrics.log_loss, state.history),
         open_stages=opened,
     )
     return replace(epoch, stop=_stop_reason([*state.history, epoch], recipe))
 
 
-def _is_best(macro_f1: float, log_loss: float, history: Sequence[Epoch], margin: float) -> bool:
-    if history and macro_f1 < history[0].macro_f1 + margin:
-        return False
+def _is_best(macro_f1: float, log_loss: float, history: Sequence[Epoch]) -> bool:
     former = max(((past.macro_f1, -past.log_loss) for past in history), default=(-math.inf, -math.inf))
     return (macro_f1, -log_loss) > former
 

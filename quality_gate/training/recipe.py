@@ -38,7 +38,6 @@ class Recipe:
             validated and kept. 0 keeps the weights themselves.
         unfreezing: when the stages are opened, the last one first (Howard and Ruder 2018).
         find_learning_rate: start at the rate a range test finds (Smith 2017) instead of ``learning_rate``.
-        margin: macro F1 by which a pass must beat the untrained state on the validation rows to be kept.
     """
 
     epochs: int
@@ -55,7 +54,6 @@ class Recipe:
     ema_decay: float = 0.0
     unfreezing: Unfreezing = "at_once"
     find_learning_rate: bool = False
-    margin: float = 0.0
 
 
 def fine_tuning(settings: TransferSettings, *, stages: int, photos: int, seed: int) -> Recipe:

@@ -262,13 +262,6 @@ def test_the_last_pass_says_why_training_ended(right, epochs, reason):
     assert [epoch.stop for epoch in history.epochs[:-1]] == [None] * (len(history.epochs) - 1)
 
 
-def test_a_pass_is_kept_only_if_it_beats_the_untrained_state_by_the_margin():
-    network, history = follow([6, 7, 8, 7], epochs=3, margin=0.15)
-
-    assert [epoch.best for epoch in history.epochs] == [True, False, True, False]
-    assert int(network.passes) == 2
-
-
 def test_a_training_that_diverges_names_the_learning_rate():
     with pytest.raises(UserError, match=r"diverged in pass 1: .* lower transfer\.learning_rate, which was 1e\+30\."):
         fit(small_network(), bright_and_dark(), bright_and_dark(seed=1), recipe(learning_rate=1e30), CPU)
