@@ -7,6 +7,7 @@ everywhere: resizers of different libraries differ by more grey levels than a mo
 import hashlib
 import io
 import json
+import re
 import warnings
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -19,6 +20,10 @@ from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
 FORMATS: tuple[str, ...] = ("JPEG", "PNG", "WEBP", "BMP")
 MAX_PIXELS = 50_000_000
+
+# A progressive JPEG has about ten scans, each of which passes over all pixels. A megabyte can hold fifty thousand that
+# say nothing: hours of decoding.
+MAX_SCANS = 100
 
 View = Literal["crop", "squash", "letterbox", "crop_mirrored", "squash_mirrored", "letterbox_mirrored"]
 VIEWS: tuple[View, ...] = get_args(View)
@@ -95,6 +100,9 @@ def decode(data: bytes, *, formats: tuple[str, ...] = FORMATS, max_pixels: int =
     """Decode the bytes of a photo to upright RGB.
 
     The EXIF orientation is applied; palette, grey, CMYK and transparent photos become RGB (transparency over white).
+    Colour profiles are passed over: the numbers are taken as they are stored, as sRGB, in training and serving alike.
+    Photos of 16 bits a channel are refused, because nothing in them says how much of the range they use: of a camera
+    of 12 bits only 16 levels would be left.
 
     Args:
         data: the encoded photo.
@@ -109,31 +117,42 @@ def decode(data: bytes, *, formats: tuple[str, ...] = FORMATS, max_pixels: int =
     """
     if not data:
         raise UnreadableImage("the file is empty")
-    with warnings.catch_warnings():
-        # Pillow warns of bombs, which are refused here by their size, and of odd EXIF, which harms no pixel.
-        warnings.filterwarnings("ignore", module=r"PIL\.")
-        image = _open(data, formats)
-        _check_header(image, max_pixels)
-        try:
-            image.load()
-            rgb = _to_rgb(_upright(image))
-        except Exception as error:
-            raise UnreadableImage(f"damaged or truncated ({error})") from None
+    _silence_pillow()
+    image = _open(data, formats, max_pixels)
+    _check_header(image, data, max_pixels)
+    try:
+        image.load()
+        rgb = _to_rgb(_upright(image))
+    except Exception as error:
+        raise UnreadableImage(f"damaged or truncated ({error})") from None
     rgb.format = "JPEG" if image.format == "MPO" else image.format
     rgb.info = {"mode": image.mode}
     return rgb
 
 
-def _open(data: bytes, formats: tuple[str, ...]) -> Image.Image:
+def _silence_pillow() -> None:
+    """Put the filter that ignores Pillow's warnings before all others, unless it is there.
+
+    Pillow warns of bombs, which are refused here by their size, and of odd EXIF, which harms no pixel. The filter
+    stays: photos are decoded in threads, and filters that are put in and taken out by several threads get lost.
+    """
+    ignore = ("ignore", None, Warning, re.compile(r"PIL\."), 0)
+    if warnings.filters[:1] != [ignore]:
+        warnings.filterwarnings("ignore", module=r"PIL\.")
+
+
+def _open(data: bytes, formats: tuple[str, ...], max_pixels: int) -> Image.Image:
     try:
         return Image.open(io.BytesIO(data), formats=formats)
     except UnidentifiedImageError:
         raise UnreadableImage(f"not a photo in one of the formats {', '.join(formats)}") from None
+    except Image.DecompressionBombError:
+        raise UnreadableImage(f"more than the {max_pixels:,} pixels that are accepted") from None
     except Exception as error:
         raise UnreadableImage(f"the header cannot be read ({error})") from None
 
 
-def _check_header(image: Image.Image, max_pixels: int) -> None:
+def _check_header(image: Image.Image, data: bytes, max_pixels: int) -> None:
     width, height = image.size
     if width * height > max_pixels:
         raise UnreadableImage(f"{width}×{height} pixels; at most {max_pixels:,} are accepted")
@@ -141,8 +160,24 @@ def _check_header(image: Image.Image, max_pixels: int) -> None:
     # Some phones add a second, smaller picture to a JPEG; the first is the photo.
     if frames > 1 and image.format != "MPO":
         raise UnreadableImage(f"animated ({frames} frames); a single photo is expected")
-    if image.mode.startswith(("I", "F")):
+    # Pillow reads colours of 16 bits as their high bytes and does not tell; in a PNG the depth is byte 24.
+    if image.mode.startswith(("I", "F")) or (image.format == "PNG" and data[24] > 8):
         raise UnreadableImage(f"more than 8 bits a channel (mode {image.mode}); convert it to 8 bits")
+    if image.format in ("JPEG", "MPO") and _has_too_many_scans(data):
+        raise UnreadableImage(f"more than {MAX_SCANS} scans; save it again as an ordinary JPEG")
+
+
+def _has_too_many_scans(jpeg: bytes) -> bool:
+    """Whether a JPEG has more than ``MAX_SCANS`` scans before its end (ITU-T T.81, B.1.1)."""
+    # What follows the end, such as the film of a "motion photo", has these bytes by chance.
+    if jpeg.count(b"\xff\xda") <= MAX_SCANS:
+        return False
+    marker = re.compile(rb"\xff[^\x00\xff\xd0-\xd8]")
+    scans, place = 0, 0
+    while scans <= MAX_SCANS and (found := marker.search(jpeg, place)) and found[0] != b"\xff\xd9":
+        scans += found[0] == b"\xff\xda"
+        place = found.end() + int.from_bytes(jpeg[found.end() : found.end() + 2], "big")
+    return scans > MAX_SCANS
 
 
 def _upright(image: Image.Image) -> Image.Image:

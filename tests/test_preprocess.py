@@ -269,7 +269,7 @@ def animation(kind):
         (encode(photo_pixels(40, 30))[:-60], "damaged or truncated"),
         (png(40, 30, SOME_PIXELS, (b"\xcc\x44\x19\x00", b"")), "broken PNG file"),
         (png(8000, 7000, NO_PIXELS), r"8000×7000 pixels; at most 50,000,000 are accepted"),
-        (png(60_000, 60_000, NO_PIXELS), "header"),
+        (png(60_000, 60_000, NO_PIXELS), "more than the 50,000,000 pixels that are accepted"),
     ],
     ids=[
         "empty",

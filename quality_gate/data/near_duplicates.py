@@ -9,16 +9,14 @@ group that holds too much of its class is therefore taken apart by closer compar
 photos that cannot be told apart are left in it.
 """
 
-from collections import Counter
-from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import TYPE_CHECKING, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from quality_gate.data.phash import from_hex
+from quality_gate.data.single_linkage import Points, single_linkage
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -32,12 +30,12 @@ BLANK_CONTRAST = 0.01
 LARGEST_SHARE = 0.2
 ALWAYS_ALLOWED = 8
 
-# Each time a group is taken apart the limits are halved. Twice makes of a hash radius of 4 one of 1: the bit that
-# re-encoding flips, so that copies stay together whatever their number.
+# Each time a group is taken apart the limits are halved.
 TIMES_TAKEN_APART = 2
 
-# In buckets of photos that look alike by the thousand each is compared with so many next to it, not with all.
-MOST_COMPARISONS = 512
+# A hash has 32 bits set, so that bits flip in pairs: one pair is what re-encoding flips, and it keeps copies together
+# however closely they are compared.
+CLOSEST_BITS = 2
 
 
 @dataclass(frozen=True)
@@ -57,49 +55,9 @@ class Closeness:
     aspect: float = 0.1
 
     def halved(self) -> Self:
-        """All limits halved."""
-        return type(self)(self.bits // 2, self.colour / 2, self.contrast / 2, self.aspect / 2)
-
-
-def near_pairs(hashes: NDArray[np.uint64], bits: int) -> NDArray[np.intp]:
-    """Pairs of hashes within a Hamming radius, without comparing all with all.
-
-    By the pigeonhole principle two hashes that differ in at most ``bits`` bits are equal in one of ``bits + 1`` bands;
-    only hashes that share a band are compared. In a bucket each hash is compared with the 512 that follow in order,
-    so the result is complete unless more than 512 hashes share a band.
-
-    Args:
-        hashes: uint64, shape (photos,).
-        bits: radius, 0 to 63.
-
-    Returns:
-        Pairs of positions (i, j) with i < j, shape (pairs, 2), sorted.
-    """
-    edges = np.linspace(0, 64, bits + 2).astype(np.uint64)
-    found = [np.empty(0, dtype=np.int64)]
-    for low, high in pairwise(edges):
-        keys = (hashes << (np.uint64(64) - high)) >> (np.uint64(64) - high + low)
-        order = np.lexsort((hashes, keys))
-        found += list(_pairs_in_band(hashes[order], keys[order], order, bits))
-    codes = np.unique(np.concatenate(found))
-    return np.column_stack(np.divmod(codes, max(len(hashes), 1))).astype(np.intp)
-
-
-def _pairs_in_band(
-    hashes: NDArray[np.uint64], keys: NDArray[np.uint64], order: NDArray[np.intp], bits: int
-) -> Iterator[NDArray[np.int64]]:
-    """Pairs within ``bits`` among hashes sorted by key, of equal keys, as i × count + j for positions i < j."""
-    count = len(order)
-    places = np.arange(count)
-    for step in range(1, MOST_COMPARISONS + 1):
-        places = places[places + step < count]
-        # Keys are sorted: what has left its bucket at this step is out of it at every later one.
-        places = places[keys[places] == keys[places + step]]
-        if not len(places):
-            return
-        near = places[np.bitwise_count(hashes[places] ^ hashes[places + step]) <= bits]
-        left, right = order[near], order[near + step]
-        yield np.minimum(left, right).astype(np.int64) * count + np.maximum(left, right)
+        """All limits halved; the bits not below those that re-encoding flips."""
+        bits = min(self.bits, max(self.bits // 2, CLOSEST_BITS))
+        return type(self)(bits, self.colour / 2, self.contrast / 2, self.aspect / 2)
 
 
 def group_photos(table: "pd.DataFrame", bits: int) -> "pd.Series[str]":
@@ -115,74 +73,73 @@ def group_photos(table: "pd.DataFrame", bits: int) -> "pd.Series[str]":
     """
     import pandas as pd
 
-    readable = table[table["is_readable"]].sort_values(["brightness", "image_id"], kind="stable")
-    photos = readable.drop_duplicates("image_id")
-    pairs = near_pairs(from_hex(photos["phash"].tolist()), bits)
-    groups = _without_chains(photos, readable, pairs, bits)
-    names = photos.groupby(groups)["image_id"].transform("min").str[:GROUP_DIGITS]
-    by_id = dict(zip(photos["image_id"], names, strict=True))
+    readable = table[table["is_readable"]]
+    # Numbered in the order of the identifiers, so that the first photo of a group names it.
+    numbers, image_ids = pd.factorize(readable["image_id"], sort=True)
+    photos = readable.iloc[np.unique(numbers, return_index=True)[1]]
+    groups = _without_chains(photos, readable["label"], Closeness(bits))
     result = pd.Series("", index=table.index, dtype="str", name="group")
-    result[table["is_readable"]] = table.loc[table["is_readable"], "image_id"].map(by_id)
+    result[table["is_readable"]] = pd.Series(image_ids).str[:GROUP_DIGITS].to_numpy()[groups[numbers]]
     return result
 
 
-def _without_chains(
-    photos: "pd.DataFrame", readable: "pd.DataFrame", pairs: NDArray[np.intp], bits: int
-) -> NDArray[np.intp]:
-    """Number of the group of each photo; groups that hold too much of a class are compared again more closely."""
-    closeness = Closeness(bits)
-    pairs = pairs[_close(photos, pairs, closeness)]
-    groups = _components(len(photos), pairs)
-    per_class = Counter(readable["label"])
-    labels = photos["label"].to_numpy()
+def _without_chains(photos: "pd.DataFrame", labels: "pd.Series[str]", closeness: Closeness) -> NDArray[np.intp]:
+    """The group of each photo, as the position of its first; what holds too much of a class is compared more closely.
+
+    Args:
+        photos: an image table of different readable photos.
+        labels: of all photos, repeated ones too.
+        closeness: of near-duplicates.
+    """
+    groups = _linked(photos, closeness)
     for _ in range(TIMES_TAKEN_APART):
-        too_large = _too_large(groups, labels, per_class)
-        if not too_large.any():
-            break
+        places = np.flatnonzero(_too_large(groups, photos["label"], labels))
         closeness = closeness.halved()
-        inside = too_large[pairs[:, 0]]
-        pairs = pairs[~inside | _close(photos, pairs, closeness)]
-        groups = _components(len(photos), pairs)
+        groups[places] = places[_linked(photos.iloc[places], closeness)]
     return groups
 
 
-def _close(photos: "pd.DataFrame", pairs: NDArray[np.intp], closeness: Closeness) -> NDArray[np.bool_]:
-    """Which pairs are near-duplicates: bool, shape (pairs,)."""
-    left, right = pairs[:, 0], pairs[:, 1]
-    hashes = from_hex(photos["phash"].tolist())
-    contrast = photos["contrast"].to_numpy()
+def traits(photos: "pd.DataFrame", closeness: Closeness) -> NDArray[np.float64]:
+    """What is compared beside the hash, in units of the largest difference between near-duplicates.
+
+    Args:
+        photos: an image table of readable photos with some contrast.
+        closeness: of near-duplicates.
+
+    Returns:
+        Shape (photos, 5): the shares of red, green and blue, the relative contrast, the aspect ratio.
+    """
     means = photos[["red_mean", "green_mean", "blue_mean"]].to_numpy()
-    tiny = np.finfo(np.float64).tiny
-    colour = means / np.maximum(means.sum(axis=1, keepdims=True), tiny)
-    relative = np.log(np.maximum(contrast, tiny)) - np.log(np.maximum(photos["brightness"].to_numpy(), tiny))
-    aspect = np.log(photos["aspect_ratio"].to_numpy())
-    result: NDArray[np.bool_] = (
-        (np.bitwise_count(hashes[left] ^ hashes[right]) <= closeness.bits)
-        & (np.abs(colour[left] - colour[right]).max(axis=1, initial=0) <= closeness.colour)
-        & (np.abs(relative[left] - relative[right]) <= closeness.contrast)
-        & (np.abs(aspect[left] - aspect[right]) <= closeness.aspect)
-        & (np.minimum(contrast[left], contrast[right]) >= BLANK_CONTRAST)
+    return np.column_stack(
+        [
+            means / means.sum(axis=1, keepdims=True) / closeness.colour,
+            np.log(photos["contrast"] / photos["brightness"]) / closeness.contrast,
+            np.log(photos["aspect_ratio"]) / closeness.aspect,
+        ]
     )
+
+
+def _linked(photos: "pd.DataFrame", closeness: Closeness) -> NDArray[np.intp]:
+    """The first photo that each is a near-duplicate of, directly or through others: positions, shape (photos,)."""
+    places = np.flatnonzero(photos["contrast"] >= BLANK_CONTRAST)
+    compared = photos.iloc[places]
+    points = Points(from_hex(compared["phash"].tolist()), traits(compared, closeness), closeness.bits)
+    result = np.arange(len(photos))
+    result[places] = places[single_linkage(points)]
     return result
 
 
-def _too_large(groups: NDArray[np.intp], labels: NDArray[np.object_], per_class: Counter[str]) -> NDArray[np.bool_]:
+def _too_large(groups: NDArray[np.intp], labels: "pd.Series[str]", all_labels: "pd.Series[str]") -> NDArray[np.bool_]:
     """Which photos are in a group that holds too much of the class most of it belongs to: bool, shape (photos,)."""
-    sizes = Counter(groups.tolist())
-    suspects = {group for group, size in sizes.items() if size > ALWAYS_ALLOWED}
-    too_large = set()
-    for group in suspects:
-        label, _ = Counter(labels[groups == group]).most_common(1)[0]
-        if sizes[group] > LARGEST_SHARE * per_class[label]:
-            too_large.add(group)
-    return np.array([group in too_large for group in groups.tolist()], dtype=np.bool_)
+    import pandas as pd
 
-
-def _components(count: int, pairs: NDArray[np.intp]) -> NDArray[np.intp]:
-    """Number of the connected component of each photo, shape (count,)."""
-    from scipy.sparse import coo_array
-    from scipy.sparse.csgraph import connected_components
-
-    edges = coo_array((np.ones(len(pairs), dtype=np.bool_), (pairs[:, 0], pairs[:, 1])), shape=(count, count))
-    _, components = connected_components(edges, directed=False)
-    return np.asarray(components, dtype=np.intp)
+    members = pd.DataFrame({"group": groups, "label": labels.to_numpy()})
+    sizes = members["group"].value_counts()
+    suspects = members[members["group"].isin(sizes.index[sizes > ALWAYS_ALLOWED])]
+    counts = (
+        suspects.value_counts(["group", "label"]).reset_index().sort_values(["count", "label"], ascending=[False, True])
+    )
+    majority = counts.groupby("group")["label"].first()
+    too_large = sizes[majority.index] > LARGEST_SHARE * majority.map(all_labels.value_counts())
+    result: NDArray[np.bool_] = np.isin(groups, too_large.index[too_large])
+    return result

@@ -1,21 +1,9 @@
 import numpy as np
 import pandas as pd
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from quality_gate.data import near_duplicates
-from quality_gate.data.near_duplicates import group_photos, near_pairs
+from quality_gate.data.near_duplicates import group_photos
 
 HASH = 0xF0E1D2C3B4A59687
-
-hashes = st.lists(
-    st.builds(
-        lambda base, flips: base ^ sum({1 << bit for bit in flips}),
-        st.sampled_from([0, HASH, 2**64 - 1]),
-        st.lists(st.integers(0, 63), max_size=9),
-    ),
-    max_size=14,
-)
 
 
 def far_hashes(count: int) -> list[int]:
@@ -24,25 +12,6 @@ def far_hashes(count: int) -> list[int]:
 
 def members(groups: pd.Series) -> list[list[int]]:
     return sorted(sorted(places) for places in groups.reset_index(drop=True).groupby(groups.tolist()).groups.values())
-
-
-@settings(deadline=None, max_examples=50)
-@given(values=hashes, bits=st.integers(0, 12))
-def test_the_pairs_are_those_that_comparing_all_with_all_finds(values, bits):
-    expected = [
-        (i, j)
-        for i in range(len(values))
-        for j in range(i + 1, len(values))
-        if (values[i] ^ values[j]).bit_count() <= bits
-    ]
-    assert [tuple(pair) for pair in near_pairs(np.array(values, dtype=np.uint64), bits).tolist()] == expected
-
-
-def test_in_a_crowd_of_equal_hashes_each_is_compared_with_the_next_ones_only(monkeypatch):
-    monkeypatch.setattr(near_duplicates, "MOST_COMPARISONS", 3)
-    pairs = near_pairs(np.zeros(30, dtype=np.uint64), 4)
-    assert len(pairs) == 29 + 28 + 27
-    assert set(np.diff(pairs, axis=1).ravel()) == {1, 2, 3}
 
 
 def test_photos_within_the_radius_and_their_neighbours_share_a_group(make_table):
@@ -117,3 +86,22 @@ def test_black_photos_are_compared_without_a_warning(make_table):
     table = make_table([("a", 0), ("a", 0)])
     table[["brightness", "contrast", "red_mean", "green_mean", "blue_mean"]] = 0.0
     assert members(group_photos(table, 4)) == [[0], [1]]
+
+
+def test_copies_that_differ_by_what_re_encoding_flips_stay_together_however_many_they_are(make_table):
+    table = make_table([("a", HASH ^ 0b11 * (number % 2)) for number in range(40)])
+    assert members(group_photos(table, 4)) == [list(range(40))]
+    assert members(group_photos(table, 1)) == [list(range(0, 40, 2)), list(range(1, 40, 2))]
+
+
+def test_of_labels_that_are_as_frequent_in_a_group_the_first_by_name_counts(make_table):
+    chain = [("b" if bit % 2 else "a", HASH ^ ((1 << bit) - 1)) for bit in range(0, 30, 3)]
+    many, few = far_hashes(45), far_hashes(5)
+    assert len(members(group_photos(make_table([*chain, *(("a", value) for value in many)]), 4))[0]) == 10
+    assert len(members(group_photos(make_table([*chain, *(("a", value) for value in few)]), 4))[0]) == 1
+
+
+def test_a_table_without_readable_photos_has_no_groups(make_table):
+    table = make_table([("a", HASH)] * 2)
+    table["is_readable"] = False
+    assert group_photos(table, 4).tolist() == ["", ""]
