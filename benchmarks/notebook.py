@@ -38,7 +38,9 @@ from quality_gate.training.transfer import TransferResult, train_transfer
 
 SEED = 42
 HEAD = TransferSettings(training_views=("crop",), augmented_views=0, finetune_epochs=0)
-FINE_TUNING = TransferSettings(training_views=("crop",), augmented_views=0, finetune_epochs=3, patience=3)
+FINE_TUNING = TransferSettings(
+    training_views=("crop",), augmented_views=0, finetune_epochs=3, finetune_min_photos=0, patience=3
+)
 
 
 @dataclass

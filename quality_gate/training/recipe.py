@@ -57,7 +57,7 @@ class Recipe:
 
 
 def fine_tuning(settings: TransferSettings, *, stages: int, photos: int, seed: int) -> Recipe:
-    """The recipe of the settings: in each pass as many rows as there are photos.
+    """The recipe of the settings: in each pass as many rows as there are photos; no pass where they are too few.
 
     Args:
         settings: of the candidate.
@@ -65,8 +65,9 @@ def fine_tuning(settings: TransferSettings, *, stages: int, photos: int, seed: i
         photos: photos to train on.
         seed: of every random choice.
     """
+    pays = stages > 0 and photos >= settings.finetune_min_photos
     return Recipe(
-        epochs=settings.finetune_epochs if stages else 0,
+        epochs=settings.finetune_epochs if pays else 0,
         rows_per_epoch=photos,
         learning_rate=settings.learning_rate,
         weight_decay=settings.weight_decay,

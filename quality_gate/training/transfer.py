@@ -61,9 +61,9 @@ def train_transfer(
 ) -> TransferResult:
     """Train the head to convergence on frozen features, then the last blocks.
 
-    What the frozen backbone sees of every photo is computed once and kept; both stages use it. The fine-tuned state
-    is kept only where it is better on the validation photos than the head alone. Where a photo is served in several
-    views, validation looks at the first.
+    What the frozen backbone sees of every photo is computed once and kept; both stages use it. With few photos the
+    head alone is the candidate; the fine-tuned state is kept only where it is better on the validation photos. Where a
+    photo is served in several views, validation looks at the first.
 
     Args:
         train: the photos to learn from.
@@ -85,7 +85,8 @@ def train_transfer(
     start = pretrained(settings, len(train.classes), home, workers=workers)
     network = start.network
 
-    finetune = settings.finetune_epochs > 0 and len(network.tail) > 0
+    recipe = fine_tuning(settings, stages=len(network.tail), photos=len(train), seed=seed)
+    finetune = recipe.epochs > 0
     rows = training_rows(settings)
     look = partial(start.backbone.see, seed=seed, activations=finetune)
     seen = look(train, rows, on_progress=reporter.progress("features of train"))
@@ -95,11 +96,13 @@ def train_transfer(
     reporter.say("head: logistic regression on frozen features")
     head = train_head(seen.features, labels, train.groups.repeat(len(rows)), seed)
     _set_head(network, head)
+    if len(train) < settings.finetune_min_photos:
+        reporter.say(f"{len(train)} photos: too few to fine-tune (transfer.finetune_min_photos)")
     history = fit(
         network.tail_and_head() if finetune else network.head,
         Rows(_inputs(seen), labels),
         Rows(_inputs(held_out), validation.labels),
-        fine_tuning(settings, stages=len(network.tail), photos=len(train), seed=seed),
+        recipe,
         start.device,
         stages=tuple(network.tail),
         freeze_batch_norm=True,

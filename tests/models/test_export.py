@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from quality_gate.models.export import export_backbone, export_onnx
-from quality_gate.models.zoo import architecture, assemble
+from quality_gate.models.zoo import TransferNetwork, architecture, assemble
 
 SIZE = 64
 
@@ -65,6 +65,16 @@ def test_the_feature_maps_make_up_the_logits(exported):
 
 def test_a_network_of_another_build_has_logits_alone(tmp_path):
     network = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3), torch.nn.AdaptiveAvgPool2d(1), torch.nn.Flatten())
+
+    session = onnxruntime.InferenceSession(
+        str(export_onnx(network, SIZE, tmp_path)), providers=["CPUExecutionProvider"]
+    )
+
+    assert [output.name for output in session.get_outputs()] == ["logits"]
+
+
+def test_a_network_without_exact_maps_has_logits_alone(tmp_path):
+    network = TransferNetwork([torch.nn.Conv2d(3, 4, 3)], 1, 4, 2, exact_maps=False)
 
     session = onnxruntime.InferenceSession(
         str(export_onnx(network, SIZE, tmp_path)), providers=["CPUExecutionProvider"]

@@ -1,5 +1,7 @@
 from dataclasses import fields
 
+import pytest
+
 from quality_gate.settings import TransferSettings
 from quality_gate.training.recipe import Recipe, fine_tuning
 
@@ -11,7 +13,7 @@ CHANGED = {
 
 
 def recipe(**settings):
-    return fine_tuning(TransferSettings(**settings), stages=2, photos=120, seed=3)
+    return fine_tuning(TransferSettings(finetune_min_photos=0, **settings), stages=2, photos=120, seed=3)
 
 
 def test_every_setting_of_fine_tuning_reaches_the_recipe():
@@ -29,5 +31,8 @@ def test_every_field_of_the_recipe_can_be_set():
     assert same == {"rows_per_epoch", "seed"}
 
 
-def test_without_a_stage_to_tune_there_is_no_pass():
-    assert fine_tuning(TransferSettings(finetune_epochs=5), stages=0, photos=10, seed=0).epochs == 0
+@pytest.mark.parametrize(("stages", "photos", "epochs"), [(0, 900, 0), (1, 99, 0), (1, 100, 5), (3, 900, 5)])
+def test_without_a_stage_to_tune_or_with_few_photos_there_is_no_pass(stages, photos, epochs):
+    settings = TransferSettings(finetune_epochs=5, finetune_min_photos=100)
+
+    assert fine_tuning(settings, stages=stages, photos=photos, seed=0).epochs == epochs

@@ -14,7 +14,13 @@ from quality_gate.training.transfer import save_candidate, train_transfer
 
 SEED = 3
 SETTINGS = TransferSettings(
-    size=64, training_views=("crop",), augmented_views=1, finetune_epochs=1, learning_rate=1e-3, batch_size=8
+    size=64,
+    training_views=("crop",),
+    augmented_views=1,
+    finetune_epochs=1,
+    finetune_min_photos=0,
+    learning_rate=1e-3,
+    batch_size=8,
 )
 
 
@@ -101,6 +107,13 @@ def test_without_fine_tuning_the_backbone_stays_as_it_was_pretrained(trained, tr
     assert len(frozen.history.epochs) == 1
     trunk = frozen.network.trunk.state_dict()
     assert all(torch.equal(tensor, trunk[name]) for name, tensor in trained[0].network.trunk.state_dict().items())
+
+
+def test_with_few_photos_the_head_alone_is_the_candidate_and_the_reason_is_said(train):
+    result, listener = train(finetune_min_photos=17)
+
+    assert len(result.history.epochs) == 1
+    assert listener.lines[1] == "16 photos: too few to fine-tune (transfer.finetune_min_photos)"
 
 
 def test_another_seed_gives_other_views(train):
