@@ -13,7 +13,7 @@ READY := $(HOME_FOLDER)/.ready
 export PATH := $(BIN):$(PATH)
 export PYTHONUNBUFFERED := 1
 
-.PHONY: help install training test test-slow lint format lock clean
+.PHONY: help install training test test-slow coverage bench lint format lock clean
 
 help: ## show every target with its line
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -27,6 +27,18 @@ test: $(VENV)/.dev $(READY) ## run the quick tests
 
 test-slow: $(VENV)/.dev $(READY) ## run simulations, load, kill loops, containers and real photos
 	@pytest -m slow
+
+coverage: $(VENV)/.dev $(READY) ## run the quick tests and show which lines of quality_gate they leave out
+	@pytest -m "not slow" --cov
+
+# Where the photos of the README's figures and the notebook they are measured against lie.
+PHOTOS ?= ../shared/data/produce
+PEER ?= ../shared/reference/seed_notebook.py
+
+bench: $(VENV)/.dev $(READY) ## measure training against a notebook: make bench PHOTOS=FOLDER PEER=SCRIPT
+	@python -m benchmarks.notebook --photos "$(PHOTOS)" --peer "$(PEER)"
+	@python -m benchmarks.audit --photos "$(PHOTOS)"
+	@python -m benchmarks.cached_run --photos "$(PHOTOS)"
 
 lint: $(VENV)/.dev ## check format, style, types and import rules
 	@ruff format --check .
