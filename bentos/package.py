@@ -5,7 +5,6 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from datetime import UTC, datetime
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
@@ -17,6 +16,9 @@ from quality_gate.errors import UserError
 from quality_gate.home import locate
 from quality_gate.models.manifest import MANIFEST_FILE, ONNX_FILE, ModelManifest
 from quality_gate.models.smoke import smoke_test
+from quality_gate.standing import moment
+
+ROOT = Path(__file__).resolve().parent.parent
 
 # All the code a Bento carries. The service imports these modules and no other of this project.
 SOURCES: tuple[str, ...] = (
@@ -32,12 +34,13 @@ SOURCES: tuple[str, ...] = (
     "quality_gate/preprocess.py",
 )
 MODEL_FILES: tuple[str, ...] = (MANIFEST_FILE, ONNX_FILE)
+BUILD_FILE = "bentofile.yaml"
 
 # What a Bento's image installs, in the versions it was built with; BentoML adds itself.
 REQUIREMENTS: tuple[str, ...] = ("numpy", "onnxruntime", "pillow", "pydantic")
 
 
-def build_bento(model_folder: Path, *, name: str) -> str:
+def build_bento(model_folder: Path, *, name: str, built: str | None = None) -> str:
     """Build a Bento of a model and make it ``NAME:latest``.
 
     The Bento store is the one of ``BENTOML_HOME``, or the product's own where that is not set. The Bento is built aside
@@ -46,9 +49,10 @@ def build_bento(model_folder: Path, *, name: str) -> str:
     Args:
         model_folder: folder with ``model.json`` and ``model.onnx``.
         name: name of the gate; the Bento's name.
+        built: name of the time of the build, as ``moment`` makes it; None means now.
 
     Returns:
-        The tag, ``name:version``; the version is the model's, followed by the time of the build (UTC).
+        The tag, ``name:version``; the version is the model's, followed by the time of the build.
 
     Raises:
         UserError: the folder holds no model, or one that does not answer; the name is that of a Python module.
@@ -57,13 +61,13 @@ def build_bento(model_folder: Path, *, name: str) -> str:
     _check_name(name)
     smoke_test(model_folder)
     manifest = ModelManifest.load(model_folder)
-    bento_version = f"{manifest.version or 'candidate'}-{datetime.now(UTC):%Y%m%dt%H%M%S%f}"
-    home = Path(os.environ.get("BENTOML_HOME") or locate().bentos).absolute()
+    bento_version = f"{manifest.version or 'candidate'}-{built or moment()}"
+    home = bento_store()
     home.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".building-", dir=home) as folder:
         sources, store = Path(folder, "sources"), Path(folder, "store")
         _stage(model_folder, sources)
-        (sources / "bentofile.yaml").write_text(yaml.safe_dump(_bentofile(manifest, name), sort_keys=False))
+        (sources / BUILD_FILE).write_text(yaml.safe_dump(build_file(manifest, name), sort_keys=False))
         _run_build(sources, store, bento_version)
         _publish(store / "bentos" / name / bento_version, home / "bentos" / name)
     return f"{name}:{bento_version}"
@@ -76,18 +80,23 @@ def _check_name(name: str) -> None:
         raise UserError(f"name is {name!r}, which is also a Python module ({module.origin}); choose another name.")
 
 
+def bento_store() -> Path:
+    """The Bento store: of ``BENTOML_HOME``, or the product's own where that is not set."""
+    return Path(os.environ.get("BENTOML_HOME") or locate().bentos).absolute()
+
+
 def _stage(model_folder: Path, target: Path) -> None:
-    root = Path(__file__).resolve().parent.parent
     for source in SOURCES:
         (target / source).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(root / source, target / source)
+        shutil.copyfile(ROOT / source, target / source)
     model = target / "bentos" / "model"
     model.mkdir()
     for file in MODEL_FILES:
         shutil.copyfile(model_folder / file, model / file)
 
 
-def _bentofile(manifest: ModelManifest, name: str) -> dict[str, Any]:
+def build_file(manifest: ModelManifest, name: str) -> dict[str, Any]:
+    """What BentoML is told to build for a model."""
     return {
         "service": "bentos.entry:QualityGateService",
         "name": name,
@@ -130,7 +139,7 @@ def _describe(manifest: ModelManifest, name: str) -> str:
 def _run_build(sources: Path, store: Path, bento_version: str) -> None:
     # A process of its own: BentoML fixes its store at first use, and changes directory and settings while it builds.
     # The build file is named: BentoML finds none by itself below a hidden folder, such as the product's own.
-    options = ["--bentofile", "bentofile.yaml", "--version", bento_version, "--output", "tag"]
+    options = ["--bentofile", BUILD_FILE, "--version", bento_version, "--output", "tag"]
     command = [sys.executable, "-m", "bentoml", "build", *options, "."]
     environment = {**os.environ, "BENTOML_HOME": str(store), "BENTOML_DO_NOT_TRACK": "true"}
     store.mkdir()

@@ -1,17 +1,23 @@
-"""Pipelines whose settings are checked before anything runs, and whose users see sentences instead of stack traces."""
+"""Pipelines that check their settings before anything runs, key steps by their code, and explain mistakes in words."""
 
 import logging
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
 import yaml
 from pydantic import ValidationError
 from zenml.config.pipeline_run_configuration import PipelineRunConfiguration
+from zenml.integrations.registry import integration_registry
 from zenml.logger import ZenMLConsoleHandler
+from zenml.models import PipelineRunResponse
+from zenml.pipelines.compilation_context import PipelineCompilationContext
 from zenml.pipelines.pipeline_definition import Pipeline
+from zenml.steps import BaseStep
 
+from pipelines.cached_results import only_whole_results
+from pipelines.caching import CODE_VARIABLE, StepCode
 from pipelines.interruption import interruptible
 from quality_gate.errors import UserError
 from quality_gate.settings import describe
@@ -38,6 +44,8 @@ class ConfiguredPipeline(Pipeline):
         self,
         *,
         check: Callable[[Mapping[str, Any], str], object],
+        during: Callable[[Mapping[str, Any]], AbstractContextManager[None]],
+        after: Callable[[PipelineRunResponse], None],
         on_failure: Callable[[], None] | None = None,
         **options: Any,
     ) -> None:
@@ -45,12 +53,32 @@ class ConfiguredPipeline(Pipeline):
 
         Args:
             check: is given the parameters of a configuration file and its name; raises UserError.
+            during: is given the parameters of a run; what it returns is entered while the run lasts.
+            after: is given a run whose steps have all succeeded.
             on_failure: called when a step has failed.
             options: of ZenML's pipeline.
         """
         super().__init__(**options)
         self._check = check
+        self._during = during
+        self._after = after
         self._on_failure = on_failure
+        self._code: StepCode | None = None
+
+    @property
+    def code(self) -> StepCode:
+        """The code of the steps, as it is on the disk while the pipeline is compiled."""
+        if self._code is None:
+            self._code = StepCode()
+        return self._code
+
+    @classmethod
+    def compiled(cls) -> "ConfiguredPipeline":
+        """The pipeline that is being compiled, as seen from its own function."""
+        context = PipelineCompilationContext.get()
+        assert context is not None
+        assert isinstance(context.pipeline, cls)
+        return context.pipeline
 
     def with_options(self, *args: Any, config_path: str | None = None, **options: Any) -> "ConfiguredPipeline":
         """Copy the pipeline with a configuration file laid over the defaults.
@@ -65,10 +93,25 @@ class ConfiguredPipeline(Pipeline):
 
     def __call__(self, *args: Any, **parameters: Any) -> Any:
         """Run the pipeline; a user's mistake in a step ends as the step's own sentence."""
-        with _helpful_console(), interruptible():
+        given = self._apply_config_parameters(parameters)
+        self._check(given, "settings")
+        with _helpful_console(), _no_integrations(), only_whole_results(), interruptible(), self._during(given):
             # Not before: ZenML opens its store to find a hook again, and an import would do so.
             self.configure(on_failure=self._on_failure)
-            return super().__call__(*args, **parameters)
+            run = super().__call__(*args, **parameters)
+            if run is not None:
+                self._after(run)
+            return run
+
+    def prepare(self, *args: Any, **parameters: Any) -> None:
+        """Compile the pipeline."""
+        self._code = None
+        super().prepare(*args, **parameters)
+
+    def add_step_invocation(self, step: BaseStep, *args: Any, **options: Any) -> str:
+        """Add a step, keyed by the code it can reach: no step of a pipeline can be forgotten."""
+        step.configure(environment={CODE_VARIABLE: self.code.digest(step.source_object.__module__)})
+        return super().add_step_invocation(step, *args, **options)
 
 
 def read_parameters(path: Path) -> Mapping[str, Any]:
@@ -111,6 +154,20 @@ def _helpful_console() -> Iterator[None]:
     finally:
         for console in consoles:
             console.removeFilter(helpful)
+
+
+@contextmanager
+def _no_integrations() -> Iterator[None]:
+    """Keep ZenML from importing torch, scikit-learn and BentoML before it knows whether any step has to run.
+
+    It would learn from them how to keep their values, and no step hands on any.
+    """
+    activate = integration_registry.activate_integrations
+    integration_registry.activate_integrations = lambda: None  # type: ignore[method-assign]
+    try:
+        yield
+    finally:
+        integration_registry.activate_integrations = activate  # type: ignore[method-assign]
 
 
 class _HelpfulLines(logging.Filter):

@@ -3,16 +3,20 @@
 from pathlib import Path
 from typing import Any
 
-from zenml import Model
 from zenml.enums import ExecutionMode
 
+from pipelines.caching import FILES_VARIABLE, StepCode, expected_standing, file_keys, origin
 from pipelines.configured import DEFAULT_CONFIGURATION, ConfiguredPipeline
+from pipelines.ending import conclude
 from quality_gate.data.sources import is_url
 from quality_gate.data_settings import DEMO
+from quality_gate.home import locate
+from quality_gate.run_lock import only_run
 from quality_gate.settings import TrainingSettings, parse_training_settings
 from steps.calibrate import calibrate
 from steps.context import close_failed_run
 from steps.evaluate import evaluate
+from steps.find_rival import find_rival
 from steps.find_suspects import find_suspects
 from steps.gate import gate
 from steps.ingest import ingest
@@ -55,12 +59,14 @@ def train(
     }
     given = {section: values for section, values in sections.items() if values is not None}
     settings = parse_training_settings({"name": name, "seed": seed, **given}, origin="settings")
-    _wire(_with_absolute_paths(settings))
+    _wire(_with_absolute_paths(settings), ConfiguredPipeline.compiled().code)
 
 
-def _wire(settings: TrainingSettings) -> None:
+def _wire(settings: TrainingSettings, code: StepCode) -> None:
     seed, name = settings.seed, settings.name
-    snapshot, _ = ingest(name=name, settings=settings.data)
+    files = file_keys(settings)
+    made_from = origin(settings, files, code)
+    snapshot, _ = ingest.with_options(environment={FILES_VARIABLE: files.source})(name=name, settings=settings.data)
     snapshot = validate(name=name, snapshot=snapshot, settings=settings.validation)
     parts, _ = split_photos(
         name=name,
@@ -69,11 +75,24 @@ def _wire(settings: TrainingSettings) -> None:
         min_photos=settings.validation.min_photos_per_class,
         seed=seed,
     )
-    parts, _ = find_suspects(snapshot=snapshot, split=parts, settings=settings)
+    parts, _ = find_suspects.with_options(environment={FILES_VARIABLE: files.weights})(
+        name=name,
+        snapshot=snapshot,
+        split=parts,
+        settings=settings.transfer,
+        exclude=settings.data.exclude_suspects,
+        min_photos=settings.validation.min_photos_per_class,
+        seed=seed,
+    )
     histogram = train_histogram_baseline(snapshot=snapshot, split=parts, settings=settings.baselines)
     scratch = train_scratch_baseline(snapshot=snapshot, split=parts, settings=settings.baselines, seed=seed)
-    candidate, history = train_transfer(snapshot=snapshot, split=parts, settings=settings)
+    candidate, history = train_transfer.with_options(environment={FILES_VARIABLE: files.weights})(
+        name=name, snapshot=snapshot, split=parts, settings=settings.transfer, seed=seed
+    )
     calibrated = calibrate(model=candidate, snapshot=snapshot, split=parts, settings=settings.calibration)
+    rival, promotion, built = find_rival.with_options(extra={"origin": made_from})(
+        name=name, model=calibrated, **expected_standing(name, made_from)._asdict()
+    )
     measured = evaluate(
         model=calibrated,
         histogram=histogram,
@@ -82,11 +101,12 @@ def _wire(settings: TrainingSettings) -> None:
         split=parts,
         settings=settings.evaluation,
         seed=seed,
+        rival=rival,
     )
-    result = gate(
+    result, report = gate(
         model=calibrated, measured=measured, history=history, snapshot=snapshot, split=parts, settings=settings
     )
-    version = promote.with_options(model=Model(name=name))(
+    version = promote(
         model=calibrated,
         measured=measured,
         gate=result,
@@ -94,8 +114,10 @@ def _wire(settings: TrainingSettings) -> None:
         snapshot=snapshot,
         split=parts,
         settings=settings,
+        report=report,
+        promotion=promotion,
     )
-    package(name=name, version=version)
+    package(name=name, version=version, built=built)
 
 
 def _with_absolute_paths(settings: TrainingSettings) -> TrainingSettings:
@@ -116,10 +138,10 @@ def _absolute(place: str) -> str:
 
 training = ConfiguredPipeline(
     check=lambda parameters, origin: parse_training_settings(dict(parameters), origin=origin),
+    during=lambda parameters: only_run(locate().registry(parameters["name"]), parameters["name"]),
+    after=conclude,
+    on_failure=close_failed_run,
     name="training",
     entrypoint=train,
-    # A step's key knows neither the photos behind a path nor the library behind the step: a cached result could lie.
-    enable_cache=False,
     execution_mode=ExecutionMode.FAIL_FAST,
-    on_failure=close_failed_run,
 ).with_options(config_path=str(DEFAULT_CONFIGURATION))

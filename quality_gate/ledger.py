@@ -37,10 +37,12 @@ class LedgerEntry:
         classes: labels it tells apart.
         metrics: figures on the test photos.
         routing: its certificate.
-        digests: SHA-256 of ``data``, ``code``, ``settings``, ``weights``, ``onnx`` and ``report``.
+        digests: SHA-256 of ``data``, ``code``, ``settings``, ``weights``, ``onnx``, ``report``, and of all its
+            ``answers`` depend on.
         gate: the gate's table.
         report: the report page on disk.
         time: when, UTC, ISO 8601.
+        promotion: what the run called its promotion before it came to it; '' for a refused one.
     """
 
     event: Event
@@ -55,6 +57,12 @@ class LedgerEntry:
     gate: dict[str, Any]
     report: str
     time: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
+    promotion: str = ""
+
+    @property
+    def identity(self) -> str:
+        """What no other promotion is called; by version where the ledger was written without names."""
+        return self.promotion or f"version {self.version}"
 
 
 class Ledger:

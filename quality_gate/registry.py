@@ -106,12 +106,18 @@ class Registry:
             yield folder
 
     @contextmanager
-    def champion_folder(self) -> Iterator[Champion | None]:
-        """The champion's model folder; None before the first promotion."""
-        entry = self.ledger.champion()
-        if entry is None or entry.version is None:
+    def promoted_folder(self, promotion: str) -> Iterator[Champion | None]:
+        """The model folder of the model that a promotion made champion; None for '', which names none.
+
+        Raises:
+            UserError: the ledger knows no such promotion, or the model's files are gone or damaged.
+        """
+        if not promotion:
             yield None
             return
+        entry = next((entry for entry in self.ledger.champions() if entry.identity == promotion), None)
+        if entry is None or entry.version is None:
+            raise UserError(f"{self.name}: the champion to compare with was rolled back meanwhile; run again.")
         with self.model_folder(entry) as folder:
             yield Champion(entry.version, folder)
 
@@ -166,6 +172,7 @@ def ledger_entry(
     *,
     version: str | None = None,
     model_uri: str | None = None,
+    promotion: str = "",
 ) -> LedgerEntry:
     """Write down a decision with everything needed to defend it later.
 
@@ -178,6 +185,7 @@ def ledger_entry(
         report: the report page.
         version: in the registry; None for a refused model.
         model_uri: where the model folder is kept; None likewise.
+        promotion: what its promotion is called; '' likewise.
     """
     assert manifest.routing is not None
     return LedgerEntry(
@@ -189,7 +197,8 @@ def ledger_entry(
         classes=list(manifest.classes),
         metrics=evaluation.candidate.metrics.to_json(),
         routing=asdict(manifest.routing),
-        digests={**manifest.digests, "report": file_digest(report)},
+        digests={**manifest.digests, "answers": manifest.answers_digest, "report": file_digest(report)},
         gate=gate.to_json(),
         report=str(report),
+        promotion=promotion,
     )

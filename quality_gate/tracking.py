@@ -67,7 +67,9 @@ class ExperimentRun:
         self._client.set_terminated(self.run_id, "FINISHED" if succeeded else "FAILED")
 
 
-def open_run(tracking_uri: str, artifacts: Path | None, experiment: str, run: str) -> ExperimentRun:
+def open_run(
+    tracking_uri: str, artifacts: Path | None, experiment: str, run: str, parameters: Mapping[str, Any] | None = None
+) -> ExperimentRun:
     """Find the MLflow run called ``run``, or start it.
 
     Args:
@@ -75,6 +77,7 @@ def open_run(tracking_uri: str, artifacts: Path | None, experiment: str, run: st
         artifacts: folder that a new experiment keeps its files in; None leaves it to the tracking server.
         experiment: the gate's name.
         run: name of the pipeline run.
+        parameters: to begin a started run with.
     """
     from mlflow import MlflowClient
 
@@ -84,8 +87,22 @@ def open_run(tracking_uri: str, artifacts: Path | None, experiment: str, run: st
     experiment_id = found.experiment_id if found else client.create_experiment(experiment, artifact_location=location)
     if found and found.lifecycle_stage == "deleted":
         client.restore_experiment(experiment_id)
-    known = _find_run(client, experiment_id, run) or client.create_run(experiment_id, run_name=run)
-    return ExperimentRun(client, known.info.run_id)
+    known = _find_run(client, experiment_id, run)
+    if known is not None:
+        return ExperimentRun(client, known.info.run_id)
+    started = ExperimentRun(client, client.create_run(experiment_id, run_name=run).info.run_id)
+    started.log_parameters(parameters or {})
+    return started
+
+
+def find_run(tracking_uri: str, experiment: str, run: str) -> ExperimentRun | None:
+    """The MLflow run called ``run``; None where it was never started."""
+    from mlflow import MlflowClient
+
+    client = MlflowClient(tracking_uri=tracking_uri, registry_uri=tracking_uri)
+    found = client.get_experiment_by_name(experiment)
+    known = _find_run(client, found.experiment_id, run) if found else None
+    return ExperimentRun(client, known.info.run_id) if known else None
 
 
 def _find_run(client: MlflowClient, experiment_id: str, name: str) -> Run | None:

@@ -9,11 +9,7 @@ from zenml import get_step_context
 from zenml.client import Client
 
 from quality_gate.home import Home, locate
-from quality_gate.ledger import Ledger
-from quality_gate.registry import Registry
 from quality_gate.tracking import ExperimentRun, open_run
-
-SUITE_FOLDER = Path(__file__).resolve().parent.parent / "expectations"
 
 
 def run_name() -> str:
@@ -28,20 +24,18 @@ def tracking_uri() -> str:
 
 
 def experiment_run(name: str) -> ExperimentRun:
-    """The MLflow run of this pipeline run, in the experiment of the gate called ``name``."""
-    uri = tracking_uri()
-    return open_run(uri, local_artifacts(locate(), uri), name, run_name())
+    """The MLflow run of this pipeline run, in the experiment of the gate called ``name``.
+
+    Whichever step needs it first starts it, with all settings of the run: the steps before may have been cached.
+    """
+    uri, parameters = tracking_uri(), get_step_context().pipeline_run.config.parameters
+    return open_run(uri, local_artifacts(locate(), uri), name, run_name(), parameters or {})
 
 
 def close_failed_run() -> None:
     """Mark the MLflow run as failed; ZenML calls it when a step has failed."""
     parameters = get_step_context().pipeline_run.config.parameters or {}
     experiment_run(parameters["name"]).finish(succeeded=False)
-
-
-def registry(name: str) -> Registry:
-    """The models of the gate called ``name``."""
-    return Registry(name, Ledger(locate().registry(name)), tracking_uri())
 
 
 def report_folder(name: str) -> Path:

@@ -10,7 +10,8 @@ from quality_gate.evaluation.measured import Measured
 from quality_gate.evaluation.predictions import Predictions
 from quality_gate.models.folder import ModelFolder
 from quality_gate.settings import EvaluationSettings
-from steps.context import experiment_run, registry
+from steps.champions import registry
+from steps.context import experiment_run
 
 
 @step
@@ -22,8 +23,9 @@ def evaluate(
     split: SplitResult,
     settings: EvaluationSettings,
     seed: int,
+    rival: str,
 ) -> Annotated[Measured, "evaluation"]:
-    """Compute every metric with its interval, compare with the champion on the same photos, time the exported model."""
+    """Compute every metric with its interval, compare with the rival on the same photos, time the exported model."""
     from quality_gate.data.photo_set import photo_sets
     from quality_gate.evaluation.candidate import measure
     from quality_gate.evaluation.metrics import confusion_matrix
@@ -32,7 +34,7 @@ def evaluate(
 
     name = model.manifest.name
     test = photo_sets(snapshot, split.table).test
-    with registry(name).champion_folder() as champion:
+    with registry(name).promoted_folder(rival) as champion:
         measured = measure(
             model,
             {"histogram": histogram.probabilities, "scratch": scratch.probabilities},

@@ -14,7 +14,8 @@ from quality_gate.evaluation.measured import Measured
 from quality_gate.models.folder import ModelFolder
 from quality_gate.settings import TrainingSettings
 from quality_gate.training.history import TrainingHistory
-from steps.context import experiment_run, registry, report_folder, run_name
+from steps.champions import registry
+from steps.context import experiment_run, report_folder, run_name
 
 
 @step
@@ -25,8 +26,11 @@ def gate(
     snapshot: Snapshot,
     split: SplitResult,
     settings: TrainingSettings,
-) -> Annotated[GateResult, "gate_result"]:
+) -> tuple[Annotated[GateResult, "gate_result"], Annotated[str, "report"]]:
     """Judge the candidate by the rules of the settings and write the report page, passed or not.
+
+    Returns:
+        What it says, and where the page lies.
 
     Raises:
         UserError: a rule failed; the message says which, and by how much. The champion stays.
@@ -55,4 +59,4 @@ def gate(
         refused = ledger_entry("refused", run_name(), model.manifest, measured.evaluation, result, report)
         registry(name).ledger.append(refused)
         raise UserError(f"gate: {result.sentence()}. The champion stays; the report is {report}.")
-    return result
+    return result, str(report)

@@ -7,7 +7,6 @@ from typing import Any, ClassVar
 
 from zenml.enums import ArtifactType
 from zenml.io import fileio
-from zenml.materializers.base_materializer import BaseMaterializer
 
 from quality_gate.data.snapshot import Snapshot
 from quality_gate.data.split import SplitResult
@@ -16,11 +15,12 @@ from quality_gate.evaluation.measured import Measured
 from quality_gate.evaluation.predictions import Predictions
 from quality_gate.models.folder import ModelFolder
 from quality_gate.training.history import TrainingHistory
+from steps.content import ComparableMaterializer
 
 JSON_FILE = "value.json"
 
 
-class FolderMaterializer(BaseMaterializer):
+class FolderMaterializer(ComparableMaterializer):
     """Keeps values that write themselves into a folder (``save``) and read themselves from one (``load``)."""
 
     ASSOCIATED_TYPES: ClassVar[tuple[type[Any], ...]] = (Snapshot, SplitResult, Predictions, Measured)
@@ -52,7 +52,7 @@ class ModelMaterializer(FolderMaterializer):
     ASSOCIATED_ARTIFACT_TYPE: ClassVar[ArtifactType] = ArtifactType.MODEL
 
 
-class JsonMaterializer(BaseMaterializer):
+class JsonMaterializer(ComparableMaterializer):
     """Keeps values that turn themselves into JSON (``to_json``) and back (``from_json``)."""
 
     ASSOCIATED_TYPES: ClassVar[tuple[type[Any], ...]] = (TrainingHistory, GateResult)

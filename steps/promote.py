@@ -1,12 +1,10 @@
 """Make the candidate champion."""
 
-import shutil
-from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
 from typing import Annotated
 
-from zenml import get_step_context, save_artifact, step
-from zenml.client import Client
-from zenml.types import HTMLString
+from zenml import Model, get_step_context, link_artifact_to_model, step
 
 from quality_gate.data.snapshot import Snapshot
 from quality_gate.data.split import SplitResult
@@ -15,8 +13,10 @@ from quality_gate.evaluation.measured import Measured
 from quality_gate.models.folder import ModelFolder
 from quality_gate.settings import TrainingSettings
 from quality_gate.training.history import TrainingHistory
-from steps.context import experiment_run, registry, report_folder, run_name, temporary_folder
+from steps.cards import keep_cards
+from steps.champions import registry
 from steps.production_stage import set_production_stage, version_name
+from steps.promotion import make_champion
 
 
 @step
@@ -28,41 +28,40 @@ def promote(
     snapshot: Snapshot,
     split: SplitResult,
     settings: TrainingSettings,
+    report: str,
+    promotion: str,
 ) -> Annotated[str, "champion_version"]:
     """Register the model, write its cards and the ledger's line, move the alias ``champion`` and ZenML's stage.
 
+    A model that is champion already keeps its version; alias and stage are set again, in case they were not.
+
+    Args:
+        model: the candidate.
+        measured: its evaluation.
+        gate: what the gate said of it.
+        history: of its training.
+        snapshot: the photos.
+        split: how they were divided.
+        settings: of the run.
+        report: where the gate's page lies.
+        promotion: what to call this promotion.
+
     Returns:
         The champion's version in the registry.
-    """
-    from quality_gate.registry import ledger_entry
-    from quality_gate.reports.cards import write_cards
-    from quality_gate.reports.data_card import data_card
-    from quality_gate.reports.model_card import model_card
 
-    manifest, run, moment = model.manifest, run_name(), datetime.now(UTC)
-    tracker = experiment_run(manifest.name)
+    Raises:
+        UserError: the report was removed since the gate wrote it.
+    """
+    manifest = model.manifest
     models = registry(manifest.name)
-    model_uri = tracker.log_folder(model.path, "model")
-    version = models.register(tracker.run_id, model_uri, manifest.digests)
-    # Before the ledger's line: what can fail must do so while the former champion is still champion.
-    folder = temporary_folder()
-    cards = write_cards(
-        model_card(
-            manifest, measured, gate, history, snapshot, split, settings, version=version, run=run, created=moment
-        ),
-        data_card(snapshot, split, name=manifest.name, version=version, run=run),
-        folder,
-    )
-    tracker.log_folder(folder, "model")
-    shutil.copytree(folder, report_folder(manifest.name), dirs_exist_ok=True)
-    for name, page in cards.items():
-        save_artifact(HTMLString(page), name=name)
-    report = report_folder(manifest.name) / "evaluation.html"
-    models.promote(
-        ledger_entry("promoted", run, manifest, measured.evaluation, gate, report, version=version, model_uri=model_uri)
-    )
-    model_version = get_step_context().model
-    Client().update_model_version(manifest.name, model_version.id, name=version_name(version))
-    set_production_stage(manifest.name, version)
-    tracker.finish(succeeded=True)
-    return version
+    champion = models.ledger.champion()
+    if champion is None or champion.digests.get("answers") != manifest.answers_digest:
+        cards = partial(keep_cards, manifest, measured, gate, history, snapshot, split, settings)
+        champion = make_champion(model, measured, gate, Path(report), promotion, cards)
+    else:
+        models.point_alias_at_champion()
+    assert champion.version is not None
+    (kept,) = get_step_context().inputs["model"]
+    link_artifact_to_model(kept, Model(name=manifest.name, version=version_name(champion.version)))
+    set_production_stage(manifest.name, champion.version)
+    return champion.version

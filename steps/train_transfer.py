@@ -9,14 +9,14 @@ from zenml import step
 from quality_gate.data.snapshot import Snapshot
 from quality_gate.data.split import SplitResult
 from quality_gate.models.folder import ModelFolder
-from quality_gate.settings import TrainingSettings
+from quality_gate.settings import TransferSettings
 from quality_gate.training.history import TrainingHistory
 from steps.context import experiment_run, temporary_folder
 
 
 @step
 def train_transfer(
-    snapshot: Snapshot, split: SplitResult, settings: TrainingSettings
+    name: str, snapshot: Snapshot, split: SplitResult, settings: TransferSettings, seed: int
 ) -> tuple[Annotated[ModelFolder, "trained_model"], Annotated[TrainingHistory, "training_history"]]:
     """Train the head on frozen features, then the last blocks; export the result.
 
@@ -29,19 +29,20 @@ def train_transfer(
     from quality_gate.processors import available_processors
     from quality_gate.progress import ConsoleReporter
     from quality_gate.reports.figures import training_figure
+    from quality_gate.settings import TrainingSettings
     from quality_gate.training.threads import pin_threads
     from quality_gate.training.transfer import save_candidate, train_transfer
 
-    pin_threads(settings.transfer.threads)
+    pin_threads(settings.threads)
     photos = photo_sets(snapshot, split.table)
-    run = experiment_run(settings.name)
-    run.log_parameters(settings.model_dump())
-    digests = {"data": snapshot.digest, "split": split.digest, "settings": settings.digest, "code": code_digest()}
+    run = experiment_run(name)
+    chosen = TrainingSettings(name=name, seed=seed, transfer=settings)
+    digests = {"data": snapshot.digest, "split": split.digest, "settings": chosen.digest, "code": code_digest()}
     result = train_transfer(
         photos.train,
         photos.validation,
-        settings.transfer,
-        seed=settings.seed,
+        settings,
+        seed=seed,
         home=locate(),
         workers=available_processors(),
         reporter=ConsoleReporter(),
@@ -50,4 +51,4 @@ def train_transfer(
     for epoch in result.history.epochs:
         run.log_metrics(epoch.figures(), step=epoch.epoch)
     run.log_figure(training_figure(result.history.epochs), "training.png")
-    return save_candidate(result, settings, photos.train.classes, digests, temporary_folder()), result.history
+    return save_candidate(result, chosen, photos.train.classes, digests, temporary_folder()), result.history

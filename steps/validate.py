@@ -1,5 +1,6 @@
 """Hold the data against the suite in ``expectations/``."""
 
+from pathlib import Path
 from typing import Annotated
 
 from zenml import save_artifact, step
@@ -8,7 +9,9 @@ from zenml.types import HTMLString
 from quality_gate.data.snapshot import Snapshot
 from quality_gate.errors import UserError
 from quality_gate.settings import ValidationSettings
-from steps.context import SUITE_FOLDER, report_folder
+from steps.context import report_folder
+
+SUITE_FOLDER = Path(__file__).resolve().parent.parent / "expectations"
 
 
 @step

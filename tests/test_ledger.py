@@ -91,6 +91,13 @@ def test_an_entry_knows_when_it_was_made(make_entry):
     assert made.time > "2026"
 
 
+def test_a_promotion_is_told_by_its_name_and_in_older_ledgers_by_its_version(ledger, make_entry):
+    ledger.append(make_entry(version="2"))
+    ledger.path.write_text(ledger.path.read_text().replace('"promotion": "", ', ""))
+    ledger.append(make_entry(version="3", promotion="third"))
+    assert [entry.identity for entry in ledger.entries()] == ["version 2", "third"]
+
+
 @settings(deadline=None, max_examples=50)
 @given(
     texts=st.lists(st.text(max_size=8), min_size=1, max_size=3),

@@ -42,7 +42,7 @@ def register(registry, uri, tmp_path, write_tiny_model, make_entry):
         run = open_run(uri, tmp_path / "artifacts", registry.name, f"run {seed}")
         model_uri = run.log_folder(model, "model")
         version = registry.register(run.run_id, model_uri, ModelManifest.load(model).digests)
-        return make_entry("promoted", version, model_uri=model_uri)
+        return make_entry("promoted", version, model_uri=model_uri, promotion=f"promotion of {version}")
 
     return registered
 
@@ -115,19 +115,32 @@ def test_an_alias_moved_by_hand_is_put_back(promoted, client):
 
 def test_without_a_champion_there_is_no_alias_to_move_and_no_folder(registry):
     registry.point_alias_at_champion()
-    with registry.champion_folder() as champion:
+    with registry.promoted_folder("") as champion:
         assert champion is None
 
 
-def test_the_champions_folder_is_a_copy_that_knows_its_version(promoted):
+def test_a_promoted_folder_is_a_copy_that_knows_its_version(promoted):
     registry = promoted(2)
     kept = Path(registry.ledger.champion().model_uri)
-    with registry.champion_folder() as champion:
+    with registry.promoted_folder("promotion of 2") as champion:
         manifest = ModelManifest.load(champion.folder)
         assert (champion.version, manifest.version) == ("2", "2")
         assert file_digest(champion.folder / "model.onnx") == file_digest(kept / "model.onnx")
     assert not champion.folder.exists()
     assert ModelManifest.load(kept).version is None
+
+
+def test_a_former_champion_is_found_by_its_promotion(promoted):
+    with promoted(2).promoted_folder("promotion of 1") as champion:
+        assert champion.version == "1"
+
+
+@pytest.mark.parametrize("promotion", ["promotion of 2", "promotion of 3"])
+def test_a_promotion_that_was_rolled_back_or_never_was_is_no_rival(promoted, promotion):
+    registry = promoted(2)
+    registry.rollback(lambda _: "tag")
+    with pytest.raises(UserError, match="was rolled back meanwhile; run again"), registry.promoted_folder(promotion):
+        pytest.fail("a model that is no champion was handed out")
 
 
 def test_a_rollback_restores_the_former_champion(promoted, client):
@@ -208,7 +221,7 @@ def test_a_champion_whose_files_are_gone_or_damaged_is_named_with_their_place(pr
     registry = promoted(1)
     place = registry.ledger.champion().model_uri
     BREAKINGS[breaking](Path(place), None)
-    with pytest.raises(UserError) as caught, registry.champion_folder():
+    with pytest.raises(UserError) as caught, registry.promoted_folder("promotion of 1"):
         pytest.fail("a damaged model was handed out")
     assert caught.value.message.startswith(f"{registry.name}:1 cannot be read from {place} (")
     assert caught.value.message.endswith("restore the folder from a copy.")
@@ -256,13 +269,17 @@ def test_a_decision_is_written_down_with_all_that_is_needed_to_defend_it(write_t
     evaluation = make_evaluation()
     gate = apply_gate(evaluation, GateSettings())
     entry = ledger_entry(
-        "promoted", "training-1", manifest, evaluation, gate, report, version="3", model_uri="/models/3"
-    )
+        "promoted", "training-1", manifest, evaluation, gate, report,
+        version="3", model_uri="/models/3", promotion="third",
+    )  # fmt: skip
     assert (entry.event, entry.run, entry.version, entry.model_uri) == ("promoted", "training-1", "3", "/models/3")
     assert (entry.model, entry.classes) == ("tiny", list(manifest.classes))
     assert entry.metrics["macro_f1"] == 0.9
     assert (entry.routing["threshold"], entry.routing["coverage"]) == (0.6, 0.8)
-    assert entry.digests == {**manifest.digests, "report": file_digest(report)}
+    assert entry.digests == {
+        **manifest.digests, "answers": manifest.answers_digest, "report": file_digest(report)
+    }  # fmt: skip
+    assert entry.identity == entry.promotion == "third"
     assert entry.gate == gate.to_json()
     assert entry.report == str(report)
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from quality_gate.tracking import LONGEST_PARAMETER, flatten, open_run
+from quality_gate.tracking import LONGEST_PARAMETER, find_run, flatten, open_run
 
 
 @pytest.fixture(scope="module")
@@ -152,3 +152,17 @@ def test_without_a_folder_the_tracking_server_decides_where_files_lie(uri, clien
 
 def test_nested_mappings_become_one():
     assert flatten({"a": 1, "b": {"c": {"d": 2}, "e": {}}}) == {"a": 1, "b.c.d": 2}
+
+
+def test_a_run_begins_with_its_parameters_whichever_step_starts_it(uri, client, request):
+    for seed in (1, 2):
+        run = open_run(uri, None, request.node.name, "training-1", {"data": {"source": "demo"}, "seed": seed})
+    assert client.get_run(run.run_id).data.params == {"data.source": "demo", "seed": "1"}
+
+
+def test_a_run_is_looked_for_without_starting_it(uri, client, open_named, request):
+    assert find_run(uri, request.node.name, "training-1") is None
+    assert client.get_experiment_by_name(request.node.name) is None
+    opened = open_named("training-1")
+    assert find_run(uri, request.node.name, "training-1").run_id == opened.run_id
+    assert find_run(uri, request.node.name, "training-2") is None

@@ -67,7 +67,8 @@ class ModelManifest:
         preprocessing: how photos become its input.
         temperature: what logits are divided by before the softmax, above 0.
         routing: when an answer is accepted; None before calibration.
-        digests: SHA-256 of what made it: ``data``, ``split``, ``settings``, ``code``, ``weights``, ``onnx``.
+        digests: SHA-256 of what made it: ``data``, ``split``, ``settings`` of its training, ``code``, and of its files:
+            ``weights``, ``onnx``.
         version: number in the registry; None until it is promoted.
         format_version: version of this file's layout.
 
@@ -88,6 +89,19 @@ class ModelManifest:
     def __post_init__(self) -> None:
         if not 0 < self.temperature < inf:
             raise ValueError(f"temperature is {self.temperature}; expected a number above 0")
+
+    @property
+    def answers_digest(self) -> str:
+        """SHA-256 of all that answers depend on: two models that share it are the same, whatever they were made from.
+
+        It needs the digests of both network files.
+        """
+        values = asdict(self)
+        named = ("architecture", "classes", "preprocessing", "temperature", "routing")
+        content = {name: values[name] for name in named} | {
+            file: self.digests[file] for file in ("weights", "onnx") if file in self.digests
+        }
+        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
     def save(self, folder: Path) -> None:
         """Write ``model.json`` into ``folder``."""

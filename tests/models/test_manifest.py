@@ -157,3 +157,30 @@ def test_the_digest_of_a_file_is_its_sha256(tmp_path):
 def test_a_temperature_that_makes_no_probabilities_is_refused(temperature):
     with pytest.raises(ValueError, match="temperature"):
         replace(MANIFEST, temperature=temperature)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"architecture": "efficientnet_lite0"},
+        {"classes": ("onion", "Apfel – süß")},
+        {"preprocessing": replace(SPEC, size=225)},
+        {"temperature": 1.2500001},
+        {"routing": replace(CERTIFICATE, threshold=0.71)},
+        {"routing": None},
+        {"digests": {"weights": "w", "onnx": "p"}},
+        {"digests": {"weights": "v", "onnx": "o"}},
+    ],
+)
+def test_whatever_answers_depend_on_shows_in_their_digest(change):
+    manifest = replace(MANIFEST, digests={"weights": "w", "onnx": "o"})
+    assert replace(manifest, **change).answers_digest != manifest.answers_digest
+
+
+def test_what_a_model_was_made_from_and_is_called_does_not_show_in_the_digest_of_its_answers(tmp_path):
+    manifest = replace(MANIFEST, digests={"weights": "w", "onnx": "o"})
+    other = replace(
+        manifest, name="other", version=None, digests={**manifest.digests, "data": "e", "code": "c", "settings": "s"}
+    )
+    other.save(tmp_path)
+    assert ModelManifest.load(tmp_path).answers_digest == manifest.answers_digest

@@ -110,15 +110,19 @@ def photos(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def configure(checkout):
-    """Writes a run configuration: the small one with changed sections; returns its name, below the working folder."""
+    """Writes a run configuration: the small one with changed sections; returns its name, below the working folder.
+
+    ``enable_cache`` stands beside the parameters.
+    """
     return lambda file, source, **changes: _configure(checkout.work / file, source, changes)
 
 
 def _configure(path: Path, source: Path, changes: dict[str, Any]) -> str:
+    beside = {"enable_cache": changes.pop("enable_cache")} if "enable_cache" in changes else {}
     parameters = SMALL | {"data": {"source": str(source), "workers": 1}}
     for section, values in changes.items():
         parameters[section] = parameters.get(section, {}) | values if isinstance(values, dict) else values
-    path.write_text(yaml.safe_dump({"parameters": parameters}))
+    path.write_text(yaml.safe_dump({**beside, "parameters": parameters}))
     return path.name
 
 

@@ -15,7 +15,7 @@ pytestmark = pytest.mark.pipeline
 
 STEPS = (
     "ingest", "validate", "split", "find_suspects", "train_histogram_baseline", "train_scratch_baseline",
-    "train_transfer", "calibrate", "evaluate", "gate", "promote", "package",
+    "train_transfer", "calibrate", "find_rival", "evaluate", "gate", "promote", "package",
 )  # fmt: skip
 
 # What ZenML knows of a run, as JSON.
@@ -139,7 +139,7 @@ class TestFirstRun:
         assert {f"model/{name}" for name in cards} <= kept
         text = (Path(entry.report).parent / "model_card.md").read_text()
         assert text.startswith("# Model card: visual_quality_gate, version 1\n")
-        assert all(digest in text for name, digest in entry.digests.items() if name != "report")
+        assert all(digest in text for name, digest in entry.digests.items() if name not in ("report", "answers"))
 
     def test_nothing_temporary_is_left(self, champion, checkout):
         assert not list((checkout.root / "temporary").glob("quality-gate-*"))
