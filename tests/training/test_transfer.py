@@ -8,6 +8,7 @@ from quality_gate.home import Home
 from quality_gate.inference import OnnxClassifier
 from quality_gate.models.checkpoint import load_network, save_weights
 from quality_gate.models.manifest import file_digest
+from quality_gate.models.zoo import architecture
 from quality_gate.preprocess import PreprocessingSpec, preprocess
 from quality_gate.settings import TrainingSettings, TransferSettings
 from quality_gate.training.transfer import save_candidate, train_transfer
@@ -107,6 +108,16 @@ def test_without_fine_tuning_the_backbone_stays_as_it_was_pretrained(trained, tr
     assert len(frozen.history.epochs) == 1
     trunk = frozen.network.trunk.state_dict()
     assert all(torch.equal(tensor, trunk[name]) for name, tensor in trained[0].network.trunk.state_dict().items())
+
+
+def test_every_stage_can_be_fine_tuned(train):
+    arch = architecture(SETTINGS.model)
+    stages = len(arch.stages(arch.build()))
+
+    result, _ = train(finetune_stages=stages, augmented_views=0)
+
+    assert len(result.network.trunk) == 0
+    assert len(result.history.epochs) == 2
 
 
 def test_with_few_photos_the_head_alone_is_the_candidate_and_the_reason_is_said(train):
