@@ -64,7 +64,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "label smoothing 0.1": {"label_smoothing": 0.1},
     "focal loss 2": {"focal_gamma": 2.0},
     "mixup 0.2": {"mixup": 0.2},
-    "EMA 0.99": {"ema_decay": 0.99},
+    "no average of weights": {"ema_decay": 0.0},
 }
 
 

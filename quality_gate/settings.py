@@ -112,8 +112,9 @@ class TransferSettings(Settings):
             on grocery photos: macro F1 0.901 with the crop, 0.925 with two copies beside it, 0.931 with mirrored crop
             and squashed photo too (Brier score 0.080, 0.069, 0.066; standard deviation of the splits 0.01).
         finetune_epochs: most epochs in which the last stages are trained; 0 keeps the backbone frozen.
-        finetune_min_photos: fewest training photos for that. On 606 grocery photos (5 splits) no learning rate and no
-            average of the weights was better than the head alone (macro F1 0.920); 0 tunes with any number.
+        finetune_min_photos: fewest training photos for that; 0 tunes with any number. On 606 grocery photos (5 splits)
+            no learning rate and no average of the weights was better than the head alone (macro F1 0.920); on 2,040
+            photos of CIFAR-10 (3 splits) the head alone reaches 0.735, fine-tuned 0.761, with averaged weights 0.778.
         finetune_stages: how many of the last stages of the backbone are trained; the activations of those before them
             are computed once. null takes the backbone's own number; 0 keeps it frozen.
         unfreezing: ``at_once`` trains these stages from the first epoch; ``each_epoch`` opens one more with every
@@ -129,7 +130,7 @@ class TransferSettings(Settings):
         mixup: both parameters of the Beta distribution by which pairs of rows are mixed, on the activations of the
             frozen stages (manifold mixup); 0 mixes nothing.
         ema_decay: share of the moving average of the weights that each step keeps; the average is what is validated
-            and kept. 0 keeps the weights themselves.
+            and kept. 0 keeps the weights themselves. Figures stand at ``finetune_min_photos``.
         patience: epochs without a better validation macro F1 before training stops; the learning rate is halved
             after half as many.
         threads: processor threads; 0 means all.
@@ -153,7 +154,7 @@ class TransferSettings(Settings):
     label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0
     focal_gamma: Annotated[float, Field(ge=0, le=10)] = 0.0
     mixup: Annotated[float, Field(ge=0, le=10)] = 0.0
-    ema_decay: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    ema_decay: Annotated[float, Field(ge=0, lt=1)] = 0.99
     patience: Count = 2
     threads: Annotated[int, Field(ge=0)] = 0
 
