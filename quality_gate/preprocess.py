@@ -191,7 +191,8 @@ def _to_rgb(image: Image.Image) -> Image.Image:
         rgba = image.convert("RGBA")
         white = Image.new("RGBA", rgba.size, (255, 255, 255, 255))
         return Image.alpha_composite(white, rgba).convert("RGB")
-    return image.convert("RGB")
+    # For RGB, convert copies the pixels, which takes as long as decoding them.
+    return image._new(image.im) if image.mode == "RGB" else image.convert("RGB")
 
 
 def make_view(image: Image.Image, view: View, spec: PreprocessingSpec) -> Image.Image:

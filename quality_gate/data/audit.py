@@ -15,7 +15,7 @@ from quality_gate.data.sources import PhotoFile
 from quality_gate.preprocess import UnreadableImage, decode
 from quality_gate.processors import available_processors
 
-THUMBNAIL_EDGE = 256
+THUMBNAIL_EDGE = 192
 
 # Reading over a network is waiting; so many files are waited for at once.
 REMOTE_READERS = 16
@@ -55,9 +55,10 @@ def audit_bytes(data: bytes) -> ImageFacts:
 def measure(image: Image.Image, data: bytes) -> ImageFacts:
     """Measure a photo that is decoded already.
 
-    Light and sharpness are taken from a grey thumbnail with a longest edge of 256 pixels (smaller photos are not
+    Light and sharpness are taken from a grey thumbnail with a longest edge of 192 pixels (smaller photos are not
     enlarged): quicker, and a pixel is then the same share of the picture whatever the camera's resolution, so that
-    sharpness compares between cameras.
+    sharpness compares between cameras. It is made with the box filter, which leaves more of the finest detail than
+    the smoother ones: blur shows at 192 pixels as it does with those at 256.
 
     Args:
         image: what :func:`quality_gate.preprocess.decode` made of ``data``; it is not changed.
@@ -85,7 +86,7 @@ def measure(image: Image.Image, data: bytes) -> ImageFacts:
     )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class AuditedFile:
     """What came of a file.
 
@@ -180,7 +181,7 @@ def _grey_thumbnail(size: tuple[int, int], reduced: Image.Image, box: tuple[floa
     if scale >= 1:
         return grey
     width, height = (max(1, round(edge * scale)) for edge in size)
-    return grey.resize((width, height), Image.Resampling.BILINEAR, box=box)
+    return grey.resize((width, height), Image.Resampling.BOX, box=box)
 
 
 def _channel_means(image: Image.Image) -> tuple[float, float, float]:
@@ -207,7 +208,9 @@ def _laplacian_variance(grey: Image.Image) -> float:
     laplacian += pixels[1:-1, :-2]
     laplacian += pixels[1:-1, 2:]
     laplacian -= 4 * pixels[1:-1, 1:-1]
-    # Whole numbers up to 1020: the sums are exact.
-    mean = int(laplacian.sum(dtype=np.int64)) / laplacian.size
-    mean_square = int(np.square(laplacian, dtype=np.int32).sum(dtype=np.int64)) / laplacian.size
+    # Whole numbers up to 1020, and at most THUMBNAIL_EDGE of them in a row: these sums are exact.
+    mean = int(laplacian.sum(dtype=np.int32)) / laplacian.size
+    mean_square = (
+        int(np.square(laplacian, dtype=np.int32).sum(axis=1, dtype=np.int32).sum(dtype=np.int64)) / laplacian.size
+    )
     return max(0.0, mean_square - mean**2)

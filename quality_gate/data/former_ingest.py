@@ -14,11 +14,11 @@ import fcntl
 import json
 import uuid
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import asdict, dataclass, fields
 from hashlib import file_digest, sha256
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple, Self, get_type_hints
 
 from quality_gate.code_digest import code_digest
 from quality_gate.data.audit import AuditedFile, ImageFacts
@@ -35,6 +35,9 @@ LOCK_FILE = "lock"
 _AUDITING_MODULES = ("preprocess.py", "data/audit.py", "data/phash.py")
 
 _FACTS = tuple(field.name for field in fields(ImageFacts))
+
+# So many findings are in memory before they are written.
+_CHUNK_ROWS = 1024
 
 
 class Finding(NamedTuple):
@@ -99,21 +102,60 @@ def recall(stores: Path, places: Sequence[str], into: Path, *, workers: int = 0)
     )
 
 
-def remember(
-    stores: Path, places: Sequence[str], audited: Iterable[AuditedFile], shards: Sequence[Path], scratch: Path
-) -> None:
+class FindingsWriter:
+    """Writes what the audit finds into a table for :func:`remember`, a few at a time.
+
+    Files without a stamp, or that could not be read, stay out: the next ingest tries them again.
+
+    Args:
+        path: the table.
+    """
+
+    def __init__(self, path: Path) -> None:
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        kinds = {str: pa.string(), int: pa.int64(), float: pa.float64()}
+        texts = [(name, pa.string()) for name in ("origin", "stamp", "problem")]
+        self._schema = pa.schema([*texts, *((name, kinds[kind]) for name, kind in get_type_hints(ImageFacts).items())])
+        self._writer = pq.ParquetWriter(path, self._schema)
+        self._rows: list[dict[str, Any]] = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        with suppress(OSError) if kind else nullcontext():
+            self._flush()
+            self._writer.close()
+
+    def add(self, one: AuditedFile) -> None:
+        """Write what came of a file."""
+        origin = one.file.origin
+        if origin is None or not origin.stamp or not one.was_read:
+            return
+        said = {"origin": origin.name, "stamp": origin.stamp, "problem": one.problem}
+        self._rows.append(said if one.facts is None else said | asdict(one.facts))
+        if len(self._rows) >= _CHUNK_ROWS:
+            self._flush()
+
+    def _flush(self) -> None:
+        import pyarrow as pa
+
+        self._writer.write_table(pa.Table.from_pylist(self._rows, schema=self._schema))
+        self._rows = []
+
+
+def remember(stores: Path, places: Sequence[str], findings: Path, shards: Sequence[Path]) -> None:
     """Keep what an ingest found, in place of what was kept before.
 
     Args:
         stores: the folder of all stores.
         places: paths or URLs of the sources that were ingested, alone or together.
-        audited: what came of their files; those without a stamp, or that could not be read, will be tried again.
+        findings: what a :class:`FindingsWriter` wrote of their files.
         shards: the shards of the snapshot.
-        scratch: a folder for a file that is needed meanwhile.
     """
-    table = scratch / "audited.parquet"
-    _write_table(table, audited)
-    files = {_digest(path): path for path in (table, *shards)}
+    files = {_digest(path): path for path in (findings, *shards)}
     for place in places:
         _replace_state(_store(stores, place), files)
 
@@ -139,20 +181,6 @@ def _read_state(folder: Path) -> list[str]:
         return list(state["names"]) if state["auditor"] == _auditor() else []
     except (OSError, ValueError, KeyError, TypeError):
         return []
-
-
-def _write_table(path: Path, audited: Iterable[AuditedFile]) -> None:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    rows = [
-        {"origin": one.file.origin.name, "stamp": one.file.origin.stamp, "problem": one.problem}
-        | (asdict(one.facts) if one.facts else {})
-        for one in audited
-        if one.file.origin is not None and one.file.origin.stamp and one.was_read
-    ]
-    columns = {name: [row.get(name) for row in rows] for name in ("origin", "stamp", "problem", *_FACTS)}
-    pq.write_table(pa.table(columns), path)
 
 
 def _read_table(path: Path) -> Iterator[tuple[str, Finding]]:

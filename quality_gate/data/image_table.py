@@ -1,13 +1,17 @@
 """The image table: one row a file of the source, with what is known of it; its columns are documented here alone."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Literal
 
 from quality_gate.errors import UserError
 
 if TYPE_CHECKING:
     import pandas as pd
+
+# So many rows are at most in memory as Python values, which take five times as much as the columns of a table.
+CHUNK_ROWS = 1024
 
 Kind = Literal["str", "float64", "bool"]
 
@@ -69,15 +73,25 @@ def build_table(rows: Iterable[Mapping[str, Any]]) -> "pd.DataFrame":
     """Make an image table of rows, sorted by path.
 
     Args:
-        rows: values by column name; what a row leaves out is NaN, '' or False.
+        rows: values by column name, best in the order of the paths; what a row leaves out is NaN, '' or False.
     """
     import pandas as pd
 
+    remaining = iter(rows)
+    chunks = [_chunk([])]
+    while chunk := list(islice(remaining, CHUNK_ROWS)):
+        chunks.append(_chunk(chunk))
+    table = pd.concat(chunks, ignore_index=True)
+    return table if table["path"].is_monotonic_increasing else table.sort_values("path", ignore_index=True)
+
+
+def _chunk(rows: Sequence[Mapping[str, Any]]) -> "pd.DataFrame":
+    import pandas as pd
+
     blank: dict[Kind, Any] = {"str": "", "float64": float("nan"), "bool": False}
-    ordered = sorted(rows, key=lambda row: str(row["path"]))
     return pd.DataFrame(
         {
-            column.name: pd.Series([row.get(column.name, blank[column.dtype]) for row in ordered], dtype=column.dtype)
+            column.name: pd.Series([row.get(column.name, blank[column.dtype]) for row in rows], dtype=column.dtype)
             for column in COLUMNS
         }
     )

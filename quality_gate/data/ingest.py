@@ -2,13 +2,13 @@
 
 import shutil
 import uuid
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from quality_gate.data.audit import AuditedFile, audit
-from quality_gate.data.former_ingest import FormerIngest, recall, remember
+from quality_gate.data.former_ingest import FindingsWriter, FormerIngest, recall, remember
 from quality_gate.data.hard_links import link_or_copy
 from quality_gate.data.image_table import build_table
 from quality_gate.data.shards import SHARD_BYTES, ShardReader, ShardWriter
@@ -75,20 +75,32 @@ def take_snapshot(
             known = former.known(source.files)
             new = sum(not file.problem and file.path not in known for file in source.files)
             kept = _shards_to_keep(former, known, changed=new > 0)
-            audited = []
-            for one in _written(source, former, known, kept, shards, workers):
-                audited.append(one)
-                if on_progress is not None:
-                    on_progress(len(audited), len(source.files))
-            table = build_table(one.row for one in audited)
+            findings = partial / "findings.parquet"
+            with FindingsWriter(findings) as writer:
+                audited = _written(source, former, known, kept, shards, workers)
+                table = build_table(_rows(audited, writer, len(source.files), on_progress))
             _check_readable(source, table)
             write_manifest(source, table, shards.parent)
             if stores:
-                remember(stores, source.places, audited, sorted(shards.iterdir()), partial)
+                remember(stores, source.places, findings, sorted(shards.iterdir()))
             shards.parent.replace(folder)
         finally:
             shutil.rmtree(partial, ignore_errors=True)
     return Ingested(Snapshot.open(folder), len(source.files), new)
+
+
+def _rows(
+    audited: Iterable[AuditedFile],
+    findings: FindingsWriter,
+    files: int,
+    on_progress: Callable[[int, int], None] | None,
+) -> Iterator[dict[str, Any]]:
+    """The row of each file; nothing else is kept of it, but what goes into the findings."""
+    for number, one in enumerate(audited, start=1):
+        findings.add(one)
+        if on_progress is not None:
+            on_progress(number, files)
+        yield one.row
 
 
 def _written(

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from quality_gate.data.hard_links import link_or_copy
-from quality_gate.data.image_table import build_table, require_columns
+from quality_gate.data.image_table import CHUNK_ROWS, build_table, require_columns
 from quality_gate.data.shards import DamagedSnapshot, Location, ShardReader, index_shard
 from quality_gate.data.sources import PhotoFile, Source
 from quality_gate.disk_space import explain_full_disk
@@ -176,9 +176,16 @@ class Snapshot(StepValue):
 
 
 def table_digest(table: "pd.DataFrame") -> str:
-    """SHA-256 over path, image_id, label and split of the rows, sorted by path."""
-    rows = sorted(table[_DIGESTED].itertuples(index=False, name=None))
-    return sha256(json.dumps(rows, ensure_ascii=False).encode()).hexdigest()
+    """SHA-256 over path, image_id, label and split of the rows, sorted by path: of the JSON of their list."""
+    ordered = table[_DIGESTED].sort_values("path")
+    digest = sha256(b"[")
+    for start in range(0, len(ordered), CHUNK_ROWS):
+        rows = list(ordered.iloc[start : start + CHUNK_ROWS].itertuples(index=False, name=None))
+        # As Python values and as text all rows at once would take more memory than the table.
+        text = json.dumps(rows, ensure_ascii=False)[1:-1]
+        digest.update((text if start == 0 else f", {text}").encode())
+    digest.update(b"]")
+    return digest.hexdigest()
 
 
 def write_manifest(source: Source, table: "pd.DataFrame", folder: Path) -> None:
@@ -190,7 +197,7 @@ def write_manifest(source: Source, table: "pd.DataFrame", folder: Path) -> None:
         folder: with every readable photo in its shards.
     """
     table.to_parquet(folder / TABLE_FILE, index=False)
-    readable = table[table["is_readable"]]
+    readable = int(table["is_readable"].sum())
     contents = sorted([folder / TABLE_FILE, *(folder / SHARD_FOLDER).iterdir()])
     manifest = {
         "format_version": FORMAT_VERSION,
@@ -199,9 +206,9 @@ def write_manifest(source: Source, table: "pd.DataFrame", folder: Path) -> None:
         "classes": list(source.classes),
         "counts": {
             "files": len(table),
-            "readable": len(readable),
-            "unreadable": len(table) - len(readable),
-            "photos": readable["image_id"].nunique(),
+            "readable": readable,
+            "unreadable": len(table) - readable,
+            "photos": table.loc[table["is_readable"], "image_id"].nunique(),
         },
         "left_out": [[file.path, file.label, file.split, file.problem] for file in source.left_out],
         "sizes": {path.relative_to(folder).as_posix(): path.stat().st_size for path in contents},

@@ -1,7 +1,7 @@
 import pytest
 
 from quality_gate.data.audit import audit
-from quality_gate.data.former_ingest import FormerIngest, recall, remember
+from quality_gate.data.former_ingest import FindingsWriter, FormerIngest, recall, remember
 from quality_gate.data.shards import ShardWriter
 from quality_gate.data.sources import discover, local
 
@@ -24,7 +24,10 @@ def keep(tmp_path, source):
             with ShardWriter(folder) as writer:
                 writer.add(one.facts.image_id, one.data)
             shards += folder.iterdir()
-        remember(tmp_path / "stores", places, audited, shards, tmp_path)
+        with FindingsWriter(tmp_path / "findings.parquet") as writer:
+            for one in audited:
+                writer.add(one)
+        remember(tmp_path / "stores", places, tmp_path / "findings.parquet", shards)
         return audited
 
     return run

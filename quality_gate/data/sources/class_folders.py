@@ -19,7 +19,7 @@ _PHOTO_SUFFIXES = frozenset(
 _OUTSIDE = "lies outside any class folder; move it into one"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Entry:
     """A file, or a folder that cannot be entered.
 

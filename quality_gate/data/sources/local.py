@@ -21,18 +21,25 @@ COARSEST_CLOCK_NS = 2_000_000_000
 _OUT = "a link out of the source folder, which is not followed; copy the photo here"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class LocalFile:
     """A regular file.
 
     Attributes:
-        name: its absolute path.
+        root: absolute path of the folder it was found below; all files of a tree share it.
+        path: its path below that.
         stamp: size, time of the last change of its contents and of the file itself; '' if that was a moment ago.
     """
 
-    name: str
+    root: str
+    path: str
     stamp: str
     remote: bool = False
+
+    @property
+    def name(self) -> str:
+        """Its absolute path."""
+        return f"{self.root}/{self.path}"
 
     def read(self) -> bytes:
         """The bytes; errors as of :meth:`Origin.read`."""
@@ -141,7 +148,7 @@ class LocalTree:
             return Entry(path, "not a regular file", None)
         if printable(name) != name:
             return Entry(path, "its name is not UTF-8; rename it", None)
-        return Entry(path, "", LocalFile(self._absolute + name[len(self._root) :], self._stamp(found)))
+        return Entry(path, "", LocalFile(self._absolute, path, self._stamp(found)))
 
     def _link_problem(self, name: str) -> str:
         """Why a link is not followed; '' if it leads to a file of the source."""

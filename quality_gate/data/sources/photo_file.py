@@ -33,7 +33,7 @@ class Origin(Protocol):
         """
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class PhotoFile:
     """A file that a source offers as a photo.
 

@@ -20,7 +20,7 @@ _TIMES = ("LastModified", "last_modified", "updated", "mtime", "modified", "crea
 _COARSEST_CLOCK_SECONDS = 2.0
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class RemoteFile:
     """A file behind a URL.
 

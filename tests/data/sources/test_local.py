@@ -126,4 +126,4 @@ def test_a_file_that_changes_while_it_is_read_is_told(root, monkeypatch):
 
     monkeypatch.setattr(os, "fstat", change_after)
     with pytest.raises(UserError, match=r"1\.jpg changed while it was being ingested; leave the folder alone and"):
-        LocalFile(str(root / "1.jpg"), "").read()
+        LocalFile(str(root), "1.jpg", "").read()
