@@ -1,14 +1,21 @@
-"""The audit of photos: against plain decoding, and its memory as the photos become more.
+"""A first ingest: against plain decoding, and its memory as the photos become more.
 
-Three ways through the same folder run in turn, round after round: ``audit`` with a thread a processor; decoding alone
-with the same threads; and a loop on one processor that opens each photo with Pillow, decodes it and drops it. Printed
-are photos a second and processor time a photo, each the median of the rounds, and the medians of the ratios within a
-round, so that other work on the machine falls on all three alike.
+Five ways through the same folder run in turn, round after round, each in a process of its own, because how memory was
+used before decides what each picture's costs:
+
+- ``take_snapshot`` with a thread a processor: reads, decodes, measures, writes shards and tables;
+- ``decode``, which it cannot do without, with the same threads;
+- ``Image.open(file).convert("RGB")``, which is what torchvision's loader of class folders does, with the same threads;
+- the same in a loop on one processor;
+- ``Image.open(file).load()`` in a loop on one processor: the same without ``convert``, which copies even RGB.
+
+Printed are photos a second and processor time a photo, each the median of the rounds, and the medians of the ratios
+within a round, so that other work on the machine falls on all alike.
 
     python -m benchmarks.audit [--photos FOLDER] [--repeats 5]
 
-``--memory`` audits copies of the photos, each different by its last bytes, in a process of its own for each number,
-and prints the peak memory and what it grew by for each photo more.
+``--memory`` takes snapshots of copies of the photos, each different by its last bytes, in a process of its own for each
+number, and prints the peak memory and what it grew by for each photo more.
 
     python -m benchmarks.audit --memory [--counts 1000 10000 50000]
 """
@@ -23,6 +30,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass
 from itertools import pairwise
 from multiprocessing import get_context
@@ -30,9 +38,8 @@ from pathlib import Path
 
 from PIL import Image
 
-from quality_gate.data.audit import audit
 from quality_gate.data.batches import ordered_map
-from quality_gate.data.image_table import build_table
+from quality_gate.data.ingest import take_snapshot
 from quality_gate.data.scenes import write_demo_photos
 from quality_gate.data.sources import Source, discover
 from quality_gate.preprocess import decode
@@ -52,15 +59,37 @@ def paths(source: Source) -> list[Path]:
     return [Path(file.origin.name) for file in source.files if file.origin is not None]
 
 
-def audited(source: Source) -> None:
+def ingested(source: Source) -> None:
     """The contestant."""
-    for _ in audit(source.files, workers=available_processors()):
-        pass
+    with tempfile.TemporaryDirectory() as folder:
+        take_snapshot(source, Path(folder) / "snapshot", stores=Path(folder) / "stores")
 
 
 def decoded_in_threads(source: Source) -> None:
-    """What the audit cannot do without."""
-    for _ in ordered_map(_decode, paths(source), workers=available_processors()):
+    """What the contestant cannot do without."""
+    _in_threads(_decode, source)
+
+
+def loaded_in_threads(source: Source) -> None:
+    """Torchvision's loader, with as many threads."""
+    _in_threads(_load_as_torchvision, source)
+
+
+def loaded(source: Source) -> None:
+    """Torchvision's loader on one processor."""
+    for path in paths(source):
+        _load_as_torchvision(path)
+
+
+def only_decoded(source: Source) -> None:
+    """The least that Pillow can do, on one processor."""
+    for path in paths(source):
+        with path.open("rb") as file:
+            Image.open(file).load()
+
+
+def _in_threads(work: Callable[[Path], None], source: Source) -> None:
+    for _ in ordered_map(work, paths(source), workers=available_processors()):
         pass
 
 
@@ -68,51 +97,52 @@ def _decode(path: Path) -> None:
     decode(path.read_bytes())
 
 
-def decoded_by_pillow(source: Source) -> None:
-    """The plain loop on one processor."""
-    for path in paths(source):
-        with Image.open(path) as image:
-            image.convert("RGB").load()
+def _load_as_torchvision(path: Path) -> None:
+    with path.open("rb") as file:
+        Image.open(file).convert("RGB")
 
 
+INGEST = "take_snapshot, all processors"
 WAYS: dict[str, Callable[[Source], None]] = {
-    "audit, all processors": audited,
-    "decode alone, all processors": decoded_in_threads,
-    "Pillow, one processor": decoded_by_pillow,
+    INGEST: ingested,
+    "decode, all processors": decoded_in_threads,
+    "torchvision's loader, all processors": loaded_in_threads,
+    "torchvision's loader, one processor": loaded,
+    "Pillow's load, one processor": only_decoded,
 }
 
 
-def timed(way: Callable[[Source], None], source: Source) -> Cost:
+def timed(name: str, source: Source) -> Cost:
     """Run one way through the photos."""
     wall, processor = time.perf_counter(), time.process_time()
-    way(source)
+    WAYS[name](source)
     return Cost(time.perf_counter() - wall, time.process_time() - processor)
 
 
 def print_speed(folder: Path, repeats: int) -> None:
     """Run all ways in turn and print medians."""
     source = discover(folder)
-    rounds = [{name: timed(way, source) for name, way in WAYS.items()} for _ in range(repeats + 1)][1:]
+    with ExitStack() as stack:
+        pools = {name: stack.enter_context(ProcessPoolExecutor(1, get_context("spawn"))) for name in WAYS}
+        rounds = [
+            {name: pool.submit(timed, name, source).result() for name, pool in pools.items()}
+            for _ in range(repeats + 1)
+        ][1:]
     photos = len(source.files)
     print(f"{folder}: {photos} photos, {available_processors()} processors, {repeats} rounds")
     for name in WAYS:
         wall = statistics.median(costs[name].wall for costs in rounds)
         processor = statistics.median(costs[name].processor for costs in rounds)
-        print(f"{name:<30} {photos / wall:8.0f} photos/s   {1000 * processor / photos:6.2f} ms of processor a photo")
-    audit_name, decode_name, pillow_name = WAYS
-    for name, ratio in {
-        "photos/s of the audit, of Pillow's on one processor": [
-            c[pillow_name].wall / c[audit_name].wall for c in rounds
-        ],
-        "time of the audit, of decoding alone": [c[audit_name].wall / c[decode_name].wall for c in rounds],
-        "processor time of the audit, of decoding alone": [
-            c[audit_name].processor / c[decode_name].processor for c in rounds
-        ],
-        "processor time of the audit, of Pillow's": [
-            c[audit_name].processor / c[pillow_name].processor for c in rounds
-        ],
-    }.items():
-        print(f"{name:<52} {statistics.median(ratio):5.2f} times ({min(ratio):.2f} to {max(ratio):.2f})")
+        print(f"{name:<38} {photos / wall:8.0f} photos/s   {1000 * processor / photos:6.2f} ms of processor a photo")
+    print("take_snapshot by each: photos/s, and processor time")
+    for name in [name for name in WAYS if name != INGEST]:
+        speed = [costs[name].wall / costs[INGEST].wall for costs in rounds]
+        effort = [costs[INGEST].processor / costs[name].processor for costs in rounds]
+        print(f"{name:<38} {_spread(speed)}   {_spread(effort)}")
+
+
+def _spread(ratios: list[float]) -> str:
+    return f"{statistics.median(ratios):5.2f} times ({min(ratios):.2f} to {max(ratios):.2f})"
 
 
 def write_copies(photos: list[bytes], folder: Path, count: int) -> None:
@@ -125,13 +155,13 @@ def write_copies(photos: list[bytes], folder: Path, count: int) -> None:
 
 
 def peak_memory(folder: Path) -> float:
-    """Audit a folder in this process: the peak of its memory, in MB."""
-    build_table(one.row for one in audit(discover(folder).files))
+    """Take a snapshot of a folder in this process: the peak of its memory, in MB."""
+    ingested(discover(folder))
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)
 
 
 def print_memory(folder: Path, counts: list[int]) -> None:
-    """Audit ever more photos, each number in a process of its own."""
+    """Take snapshots of ever more photos, each number in a process of its own."""
     photos = [path.read_bytes() for path in paths(discover(folder))[:200]]
     peaks = []
     for count in counts:

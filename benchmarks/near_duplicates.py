@@ -24,7 +24,6 @@ import sys
 import time
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import asdict
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -232,8 +231,8 @@ def copied(photos: pd.DataFrame, root: Path) -> list[dict[int, bool]]:
         for edit in EDITS.values():
             buffer = io.BytesIO()
             edit(decode(data)).save(buffer, "JPEG", quality=60)
-            originals.append(asdict(audit_bytes(data)))
-            edited.append(asdict(audit_bytes(buffer.getvalue())))
+            originals.append(audit_bytes(data)._asdict())
+            edited.append(audit_bytes(buffer.getvalue())._asdict())
     first, second = pd.DataFrame(originals), pd.DataFrame(edited)
     every = np.arange(len(first))
     distances, confirmed = hash_distances(first, second, every, every), agree(first, second, every, every)

@@ -15,7 +15,7 @@ import json
 import uuid
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext, suppress
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass
 from hashlib import file_digest, sha256
 from pathlib import Path
 from typing import Any, NamedTuple, Self, get_type_hints
@@ -33,8 +33,6 @@ LOCK_FILE = "lock"
 
 # What decides which facts a file has; the versions of Pillow and NumPy do so too.
 _AUDITING_MODULES = ("preprocess.py", "data/audit.py", "data/phash.py")
-
-_FACTS = tuple(field.name for field in fields(ImageFacts))
 
 # So many findings are in memory before they are written.
 _CHUNK_ROWS = 1024
@@ -135,7 +133,7 @@ class FindingsWriter:
         if origin is None or not origin.stamp or not one.was_read:
             return
         said = {"origin": origin.name, "stamp": origin.stamp, "problem": one.problem}
-        self._rows.append(said if one.facts is None else said | asdict(one.facts))
+        self._rows.append(said if one.facts is None else said | one.facts._asdict())
         if len(self._rows) >= _CHUNK_ROWS:
             self._flush()
 
@@ -187,7 +185,7 @@ def _read_table(path: Path) -> Iterator[tuple[str, Finding]]:
     import pyarrow.parquet as pq
 
     for row in pq.read_table(path).to_pylist():
-        facts = ImageFacts(**{name: row[name] for name in _FACTS}) if row["image_id"] else None
+        facts = ImageFacts(**{name: row[name] for name in ImageFacts._fields}) if row["image_id"] else None
         yield row["origin"], Finding(row["stamp"], facts, row["problem"])
 
 

@@ -44,7 +44,8 @@ class LocalFile:
     def read(self) -> bytes:
         """The bytes; errors as of :meth:`Origin.read`."""
         try:
-            with Path(self.name).open("rb") as file:
+            # Without a buffer, which a file that is read at once does not need.
+            with Path(self.name).open("rb", buffering=0) as file:
                 before = os.fstat(file.fileno())
                 if before.st_size > photo_file.MAX_FILE_BYTES:
                     raise UnreadableImage(too_large(before.st_size))
