@@ -407,3 +407,12 @@ def test_preprocessing_is_decoding_making_the_views_and_normalising():
         assert (tensor == normalise(np.asarray(make_view(decode(JPEG), view, spec)), spec)).all()
     with pytest.raises(UnreadableImage):
         preprocess(JPEG[:100], SPEC)
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP"])
+def test_a_decoded_photo_is_a_plain_picture_that_keeps_nothing_of_its_file(kind):
+    data = encode(photo_pixels(40, 30), kind)
+    decoded = decode(data)
+    assert type(decoded) is Image.Image
+    assert decoded.info == {"mode": "RGB"}
+    assert decoded.tobytes() == Image.open(io.BytesIO(data)).convert("RGB").tobytes()

@@ -68,25 +68,36 @@ def take_snapshot(
         folder.parent.mkdir(parents=True, exist_ok=True)
         partial = folder.parent / f".{folder.name}.{uuid.uuid4().hex}.partial"
         try:
-            at_hand, shards = partial / "former", partial / "snapshot" / SHARD_FOLDER
-            at_hand.mkdir(parents=True)
-            shards.mkdir(parents=True)
-            former = recall(stores, source.places, at_hand, workers=workers) if stores else FormerIngest({}, {})
-            known = former.known(source.files)
-            new = sum(not file.problem and file.path not in known for file in source.files)
-            kept = _shards_to_keep(former, known, changed=new > 0)
-            findings = partial / "findings.parquet"
-            with FindingsWriter(findings) as writer:
-                audited = _written(source, former, known, kept, shards, workers)
-                table = build_table(_rows(audited, writer, len(source.files), on_progress))
-            _check_readable(source, table)
-            write_manifest(source, table, shards.parent)
-            if stores:
-                remember(stores, source.places, findings, sorted(shards.iterdir()))
-            shards.parent.replace(folder)
+            new = _write_snapshot(source, partial, stores, workers, on_progress)
+            (partial / "snapshot").replace(folder)
         finally:
             shutil.rmtree(partial, ignore_errors=True)
     return Ingested(Snapshot.open(folder), len(source.files), new)
+
+
+def _write_snapshot(
+    source: Source,
+    partial: Path,
+    stores: Path | None,
+    workers: int,
+    on_progress: Callable[[int, int], None] | None,
+) -> int:
+    """Write ``partial/snapshot``, and keep what was found; gives the number of files that had to be read."""
+    at_hand, shards, findings = partial / "former", partial / "snapshot" / SHARD_FOLDER, partial / "findings.parquet"
+    at_hand.mkdir(parents=True)
+    shards.mkdir(parents=True)
+    former = recall(stores, source.places, at_hand, workers=workers) if stores else FormerIngest({}, {})
+    known = former.known(source.files)
+    new = sum(not file.problem and file.path not in known for file in source.files)
+    kept = _shards_to_keep(former, known, changed=new > 0)
+    with FindingsWriter(findings) as writer:
+        audited = _written(source, former, known, kept, shards, workers)
+        table = build_table(_rows(audited, writer, len(source.files), on_progress))
+    _check_readable(source, table)
+    write_manifest(source, table, shards.parent)
+    if stores:
+        remember(stores, source.places, findings, sorted(shards.iterdir()))
+    return new
 
 
 def _rows(

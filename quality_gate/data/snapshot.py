@@ -80,7 +80,7 @@ class Snapshot(StepValue):
             dict(manifest["counts"]),
             tuple(PhotoFile(*values) for values in manifest.get("left_out", [])),
         )
-        if table_digest(snapshot.table) != snapshot.digest:
+        if table_digest(snapshot._table) != snapshot.digest:
             raise DamagedSnapshot(f"{folder / TABLE_FILE} does not have the digest in {MANIFEST_FILE}; ingest again")
         return snapshot
 

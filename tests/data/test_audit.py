@@ -8,7 +8,7 @@ import pytest
 from PIL import Image, ImageFilter
 
 from quality_gate.data import audit as audit_module
-from quality_gate.data.audit import audit, audit_bytes, measure
+from quality_gate.data.audit import THUMBNAIL_EDGE, audit, audit_bytes, measure
 from quality_gate.data.image_table import build_table
 from quality_gate.data.sources import discover
 from quality_gate.data.sources.local import LocalFile
@@ -55,8 +55,8 @@ def test_sharpness_is_the_variance_of_the_laplacian():
 
 
 def test_blur_lowers_sharpness_and_resolution_hardly_changes_it():
-    sharp, finer = audit_bytes(encoded(texture(256))), audit_bytes(encoded(texture(1024)))
-    blurred = audit_bytes(encoded(texture(256).filter(ImageFilter.GaussianBlur(2))))
+    sharp, finer = (audit_bytes(encoded(texture(times * THUMBNAIL_EDGE))) for times in (1, 4))
+    blurred = audit_bytes(encoded(texture(THUMBNAIL_EDGE).filter(ImageFilter.GaussianBlur(2))))
     assert blurred.sharpness < sharp.sharpness / 10
     assert finer.sharpness == pytest.approx(sharp.sharpness, rel=0.35)
 

@@ -1,5 +1,6 @@
 import pytest
 
+from quality_gate.data import former_ingest
 from quality_gate.data.audit import audit
 from quality_gate.data.former_ingest import FindingsWriter, FormerIngest, recall, remember
 from quality_gate.data.shards import ShardWriter
@@ -56,6 +57,12 @@ def test_what_was_found_comes_back_exactly_with_the_photos_at_hand(source, keep,
     former = ask(*source.places)
     assert facts(former.known(source.files)) == {one.file.path: one.facts for one in audited}
     assert [list(photos) for photos in former.shards.values()] == [[one.facts.image_id] for one in audited]
+
+
+def test_findings_that_are_written_a_few_at_a_time_all_come_back(source, keep, ask, monkeypatch):
+    monkeypatch.setattr(former_ingest, "_CHUNK_ROWS", 2)
+    audited = keep(source.files)
+    assert facts(ask(*source.places).known(source.files)) == {one.file.path: one.facts for one in audited}
 
 
 def test_the_last_ingest_takes_the_place_of_the_one_before(source, keep, ask, tmp_path):

@@ -1,8 +1,22 @@
 import numpy as np
 import pytest
 
+from quality_gate.data import image_table
 from quality_gate.data.image_table import COLUMN_NAMES, COLUMNS, build_table, require_columns
 from quality_gate.errors import UserError
+
+
+def test_rows_become_columns_a_few_at_a_time_and_come_out_sorted(monkeypatch):
+    monkeypatch.setattr(image_table, "CHUNK_ROWS", 2)
+    rows = [{"path": path, "width": number, "is_readable": path != "b"} for number, path in enumerate("ecadb")]
+    table = build_table(iter(rows))
+    assert table[["path", "width", "is_readable"]].values.tolist() == [
+        ["a", 2, True], ["b", 4, False], ["c", 1, True], ["d", 3, True], ["e", 0, True],
+    ]  # fmt: skip
+    assert {column.name: table[column.name].dtype.name for column in COLUMNS} == {
+        column.name: column.dtype for column in COLUMNS
+    }
+    assert list(table.index) == [0, 1, 2, 3, 4]
 
 
 def test_the_columns_are_those_of_the_contract_in_its_order():

@@ -212,3 +212,13 @@ def test_a_photo_whose_bytes_rotted_is_not_handed_out(ingest):
     path.write_bytes(stored.replace(photo, photo[:50] + bytes([photo[50] ^ 1]) + photo[51:]))
     with pytest.raises(DamagedSnapshot, match=f"00000.parquet: the bytes of photo {image_id} have changed"):
         Snapshot.open(snapshot.folder).photo(image_id)
+
+
+def test_the_digest_is_that_of_the_json_of_all_rows_however_few_are_written_at_a_time(monkeypatch):
+    rows = [("é/2.jpg", "b" * 64, "é", "test"), ("a/1.jpg", "a" * 64, 'a"', ""), ("a/0.jpg", "", "a", "train")]
+    table = pd.DataFrame(rows, columns=["path", "image_id", "label", "split"])
+    expected = sha256(json.dumps(sorted(rows), ensure_ascii=False).encode()).hexdigest()
+    for size in (1, 2, 3, 1024):
+        monkeypatch.setattr(snapshot_module, "CHUNK_ROWS", size)
+        assert table_digest(table) == expected
+    assert table_digest(table[:0]) == sha256(b"[]").hexdigest()

@@ -99,11 +99,11 @@ def test_a_time_in_the_future_does_not_deprive_a_file_of_its_stamp(root, monkeyp
 
 
 def test_a_file_that_may_not_be_read_says_so(root, monkeypatch):
-    def refuse(*_):
+    def refuse(*_, **__):
         raise PermissionError(13, "Permission denied")
 
     file = LocalTree(root).find("1.jpg").origin
-    monkeypatch.setattr(Path, "open", refuse)
+    monkeypatch.setattr("builtins.open", refuse)
     with pytest.raises(UnreadableImage, match=r"^cannot be read \(Permission denied\)$"):
         file.read()
 
