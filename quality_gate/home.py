@@ -68,6 +68,16 @@ class Home:
         """States of unfinished trainings."""
         return self.root / "checkpoints"
 
+    @property
+    def predictions(self) -> Path:
+        """The SQLite file of the prediction log, where no other database is named."""
+        return self.root / "predictions" / "predictions.db"
+
+    @property
+    def outbox(self) -> Path:
+        """Answers that wait for the prediction log."""
+        return self.root / "predictions" / "outbox"
+
     def reports(self, name: str) -> Path:
         """The report pages of the gate called ``name``, one folder a run."""
         return self.root / "reports" / name

@@ -86,6 +86,8 @@ def test_every_place_lies_in_the_home_and_no_two_are_one():
         home.weights,
         home.ingested,
         home.working,
+        home.predictions,
+        home.outbox,
         home.reports("a"),
         home.registry("a"),
     ]

@@ -1,0 +1,1 @@
+"""What the gate answers in production, kept and watched."""

@@ -1,0 +1,1 @@
+"""The schema of the prediction log, step by step, for Alembic."""

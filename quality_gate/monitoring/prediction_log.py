@@ -1,0 +1,232 @@
+"""The prediction log: every answer in a table of SQLite or PostgreSQL, written once and read in windows.
+
+    with PredictionLog.open("postgresql://user:password@host/database") as log:
+        refused = log.write(predictions)                          # twice the same changes nothing
+        for page in log.read(Window(hours=24, gate="produce")):   # lists of predictions, newest first
+            ...
+
+SQLAlchemy, and for PostgreSQL psycopg, are needed. The schema is brought up to date when the log is opened.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime, timedelta
+from types import TracebackType
+from typing import Any, Self
+
+from sqlalchemy import ColumnElement, Connection, Engine, Insert, RowMapping, Select, func, literal, select, tuple_
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import DataError, IntegrityError
+
+from quality_gate.errors import UserError
+from quality_gate.monitoring.database import connect, explained, masked, parse_url, said
+from quality_gate.monitoring.prediction import ImageStatistics, Prediction
+from quality_gate.monitoring.schema import IMMEDIATE, PREDICTIONS, migrate
+
+PAGE_ROWS = 2_000
+MAX_HOURS = 1_000_000
+
+_IMAGE_FIELDS = tuple(ImageStatistics.__slots__)
+_OTHER_FIELDS = tuple(name for name in Prediction.__slots__ if name != "image")
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A prediction that the database does not take, and why."""
+
+    prediction: Prediction
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """Which predictions are meant; what is None does not narrow it.
+
+    Attributes:
+        hours: of the last so many hours before ``until``, above 0.
+        photos: the newest so many, 1 or more.
+        gate: of this gate.
+        model_version: of this version of the model; needs ``gate``, because every gate has a version 1.
+        until: end of the window, not included; with a time zone. None means that nothing is too new.
+
+    Raises:
+        ValueError: a value is out of its range.
+    """
+
+    hours: float | None = None
+    photos: int | None = None
+    gate: str | None = None
+    model_version: str | None = None
+    until: datetime | None = None
+
+    def __post_init__(self) -> None:
+        if self.hours is not None and not 0 < self.hours <= MAX_HOURS:
+            raise ValueError(f"hours is {self.hours!r}; expected more than 0, at most {MAX_HOURS:,}")
+        if self.photos is not None and self.photos < 1:
+            raise ValueError(f"photos is {self.photos!r}; expected 1 or more")
+        if self.model_version is not None and self.gate is None:
+            raise ValueError("model_version is given without its gate")
+        if self.until is not None and self.until.tzinfo is None:
+            raise ValueError(f"until is {self.until!r}; expected a time with a time zone")
+
+
+class PredictionLog:
+    """An open log; safe for several threads.
+
+    Args:
+        engine: of a database whose schema is up to date.
+        name: what the log is called in messages.
+    """
+
+    def __init__(self, engine: Engine, name: str) -> None:
+        self._engine = engine
+        self.name = name
+        dialect = postgresql if engine.dialect.name == "postgresql" else sqlite
+        self._insert: Insert = dialect.insert(PREDICTIONS).on_conflict_do_nothing()
+
+    @classmethod
+    def open(cls, url: str) -> PredictionLog:
+        """Open a log and bring its schema up to date; an empty database becomes a log.
+
+        Args:
+            url: ``sqlite:///`` with the path of a file, or ``postgresql://user:password@host/database``.
+
+        Raises:
+            UserError: the URL names no database of these kinds, or one that a newer version of this product wrote.
+            LogUnavailable: the database does not answer.
+        """
+        from alembic.util import CommandError
+
+        parsed = parse_url(url)
+        name = masked(parsed)
+        engine = connect(parsed)
+        try:
+            with explained(name):
+                migrate(engine)
+        except CommandError:
+            engine.dispose()
+            raise UserError(f"{name} was written by a newer version of the product; use that to open it.") from None
+        except BaseException:
+            engine.dispose()
+            raise
+        return cls(engine, name)
+
+    def write(self, predictions: Sequence[Prediction]) -> list[Refusal]:
+        """Add predictions, committed when this returns; one whose id is there already is left as it is.
+
+        Returns:
+            Those the database does not take; the others are in it nonetheless.
+
+        Raises:
+            LogUnavailable: the database does not answer, or does not take anything; then nothing was added.
+        """
+        if not predictions:
+            return []
+        rows = [_to_row(prediction) for prediction in predictions]
+        with explained(self.name):
+            try:
+                with self._transaction() as connection:
+                    connection.execute(self._insert, rows)
+                return []
+            except (DataError, IntegrityError):
+                return self._write_one_by_one(predictions)
+
+    def read(self, window: Window, *, page_rows: int = PAGE_ROWS) -> Iterator[list[Prediction]]:
+        """The predictions of a window, newest first, in lists of at most ``page_rows``.
+
+        Each page is a query of its own, so that neither memory nor a long transaction grows with the window.
+
+        Raises:
+            LogUnavailable: the database does not answer.
+        """
+        query = select(PREDICTIONS).where(*_conditions(window))
+        query = query.order_by(PREDICTIONS.c.time.desc(), PREDICTIONS.c.id.desc())
+        left = window.photos
+        last: Prediction | None = None
+        while left is None or left > 0:
+            size = page_rows if left is None else min(page_rows, left)
+            page = self._page(_after(query, last).limit(size))
+            if page:
+                yield page
+            if len(page) < size:
+                return
+            last = page[-1]
+            left = None if left is None else left - size
+
+    def count(self, window: Window | None = None) -> int:
+        """How many predictions are in a window; None means the whole log.
+
+        Raises:
+            LogUnavailable: the database does not answer.
+        """
+        window = window or Window()
+        chosen = select(PREDICTIONS.c.id).where(*_conditions(window)).limit(window.photos).subquery()
+        with explained(self.name), self._engine.connect() as connection:
+            return connection.execute(select(func.count()).select_from(chosen)).scalar_one()
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._engine.dispose()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _write_one_by_one(self, predictions: Sequence[Prediction]) -> list[Refusal]:
+        refused = []
+        with self._transaction() as connection:
+            for prediction in predictions:
+                try:
+                    with connection.begin_nested():
+                        connection.execute(self._insert, _to_row(prediction))
+                except (DataError, IntegrityError) as error:
+                    refused.append(Refusal(prediction, said(error)))
+        return refused
+
+    def _page(self, query: Select[Any]) -> list[Prediction]:
+        with explained(self.name), self._engine.connect() as connection:
+            return [_from_row(row) for row in connection.execute(query).mappings()]
+
+    @contextmanager
+    def _transaction(self) -> Iterator[Connection]:
+        with self._engine.connect().execution_options(**{IMMEDIATE: True}) as connection, connection.begin():
+            yield connection
+
+
+def _conditions(window: Window) -> list[ColumnElement[bool]]:
+    columns = PREDICTIONS.c
+    conditions: list[ColumnElement[bool]] = []
+    if window.gate is not None:
+        conditions.append(columns.gate == window.gate)
+    if window.model_version is not None:
+        conditions.append(columns.model_version == window.model_version)
+    if window.hours is not None:
+        conditions.append(columns.time >= (window.until or datetime.now(UTC)) - timedelta(hours=window.hours))
+    if window.until is not None:
+        conditions.append(columns.time < window.until)
+    return conditions
+
+
+def _after(query: Select[Any], last: Prediction | None) -> Select[Any]:
+    if last is None:
+        return query
+    time, identity = PREDICTIONS.c.time, PREDICTIONS.c.id
+    return query.where(tuple_(time, identity) < tuple_(literal(last.time, time.type), literal(last.id, identity.type)))
+
+
+def _to_row(prediction: Prediction) -> dict[str, Any]:
+    row = {name: getattr(prediction, name) for name in _OTHER_FIELDS}
+    row["probabilities"] = dict(prediction.probabilities)
+    return row | asdict(prediction.image)
+
+
+def _from_row(row: RowMapping) -> Prediction:
+    image = ImageStatistics(**{name: row[name] for name in _IMAGE_FIELDS})
+    return Prediction(**{name: row[name] for name in _OTHER_FIELDS}, image=image)
