@@ -28,6 +28,7 @@ LIGHT = (
     "quality_gate.evaluation.gate",
     "quality_gate.evaluation.measured",
     "quality_gate.models.smoke",
+    "quality_gate.monitoring.log_settings",
     "quality_gate.registry",
     "quality_gate.reports.status",
     "quality_gate.settings",
@@ -79,6 +80,9 @@ def test_finding_the_home_loads_nothing_outside_the_standard_library():
         ("quality_gate.preprocess", {"numpy", "PIL"}),
         ("quality_gate.inference", {"numpy", "PIL"}),
         ("quality_gate.models.manifest", {"numpy", "PIL"}),
+        ("quality_gate.monitoring.outbox", set()),
+        ("quality_gate.monitoring.prediction", set()),
+        ("quality_gate.monitoring.shipper", set()),
     ],
 )
 def test_what_answers_requests_loads_no_more_than_it_needs(module, allowed):

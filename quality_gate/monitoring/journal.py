@@ -49,9 +49,16 @@ def journals(folder: Path) -> list[Path]:
     return sorted(folder.glob(f"*{JOURNAL}"))
 
 
-def total_size(folder: Path) -> int:
-    """Bytes of all that is kept in an outbox."""
-    return sum(_size(path) for path in [*journals(folder), folder / REFUSED_FILE])
+def sizes(folder: Path) -> dict[Path, int]:
+    """The journals of an outbox with their sizes, in bytes; 0 for one that vanished meanwhile."""
+    return {path: _size(path) for path in journals(folder)}
+
+
+def waiting_bytes(folder: Path) -> int:
+    """Bytes of an outbox that are not in the database, with those of the refused records."""
+    shipped = read_shipped(folder)
+    waiting = (size - shipped.get(path.name, Shipped()).size for path, size in sizes(folder).items())
+    return sum(max(0, size) for size in waiting) + _size(folder / REFUSED_FILE)
 
 
 def encode_line(record: str) -> bytes:

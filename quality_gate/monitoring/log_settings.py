@@ -6,12 +6,13 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Annotated
 
-from pydantic import Field, SecretStr, ValidationError
+from pydantic import Field, SecretStr, ValidationError, field_validator
 
 from quality_gate.errors import UserError
 from quality_gate.home import locate
@@ -20,6 +21,8 @@ from quality_gate.monitoring.shipper import Shipper
 from quality_gate.settings_section import Settings
 
 if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
+
     from quality_gate.monitoring.prediction_log import PredictionLog
 
 # Which environment variable sets what.
@@ -60,6 +63,14 @@ class PredictionLogSettings(Settings):
     batch_rows: Annotated[int, Field(ge=1, le=100_000)] = 1_000
     poll_seconds: Annotated[float, Field(gt=0, le=60)] = 0.5
     max_wait_seconds: Annotated[float, Field(gt=0, le=3600)] = 30.0
+
+    @field_validator("database_url")
+    @classmethod
+    def _is_of_a_known_kind(cls, url: SecretStr) -> SecretStr:
+        # Whether it can be used is found when the log is opened; that needs SQLAlchemy.
+        if not re.match(r"(sqlite|postgres(ql)?(\+psycopg)?)://", url.get_secret_value()):
+            raise ValueError("expected sqlite:////folder/file.db or postgresql://user:password@host/database")
+        return url
 
     def open_outbox(self) -> Outbox:
         """The outbox, for this process.
@@ -110,5 +121,11 @@ def read_log_settings(environment: Mapping[str, str] | None = None) -> Predictio
         return PredictionLogSettings.model_validate(values)
     except ValidationError as error:
         names = {field: name for name, field in VARIABLES.items()}
-        problems = (f"{names[str(one['loc'][0])]} is {one['input']!r}: {one['msg']}" for one in error.errors())
-        raise UserError("; ".join(problems)) from None
+        raise UserError("; ".join(_describe(names[str(one["loc"][0])], one) for one in error.errors())) from None
+
+
+def _describe(variable: str, problem: ErrorDetails) -> str:
+    message = problem["msg"].removeprefix("Value error, ")
+    # The URL may hold a password.
+    given = "" if variable == "QUALITY_GATE_DATABASE_URL" else f" is {problem['input']!r}"
+    return f"{variable}{given}: {message[0].lower()}{message[1:]}"

@@ -27,7 +27,7 @@ from pathlib import Path
 from typing import Literal
 from uuid import uuid4
 
-from quality_gate.monitoring.journal import JOURNAL, Backlog, BacklogCounter, encode_line, total_size
+from quality_gate.monitoring.journal import JOURNAL, Backlog, BacklogCounter, encode_line, waiting_bytes
 from quality_gate.monitoring.prediction import Prediction
 
 Durability = Literal["power_loss", "process_kill"]
@@ -165,7 +165,7 @@ class Outbox:
         journal.size += len(lines)
 
     def _begin_journal(self) -> _Journal:
-        waiting = total_size(self.folder)
+        waiting = waiting_bytes(self.folder)
         if waiting >= self._max_bytes:
             raise OutboxFull(
                 f"{self.folder}: {waiting:,} bytes wait for the database, and the limit is {self._max_bytes:,}; "

@@ -31,6 +31,7 @@ from quality_gate.monitoring.journal import (
     decode_line,
     journals,
     read_shipped,
+    sizes,
     write_shipped,
 )
 
@@ -100,7 +101,8 @@ class Shipper:
             Whether it is; refused rows, which were set aside, count as done.
         """
         deadline = time.monotonic() + timeout
-        awaited = {path: path.stat().st_size for path in journals(self._folder)}
+        awaited = sizes(self._folder)
+        self._wake.set()
         while True:
             shipped = read_shipped(self._folder)
             awaited = {
@@ -111,7 +113,6 @@ class Shipper:
             left = deadline - time.monotonic()
             if not awaited or left <= 0:
                 return not awaited
-            self._wake.set()
             time.sleep(min(0.02, left))
 
     def close(self, timeout: float) -> bool:
