@@ -163,12 +163,11 @@ class Shipper:
         return True
 
     def _ship(self) -> None:
-        found = journals(self._folder)
-        for path in found:
+        for path in journals(self._folder):
             self._ship_journal(path)
-        names = {path.name for path in found}
-        if not names.issuperset(self._shipped):
-            self._note({name: shipped for name, shipped in self._shipped.items() if name in names})
+        left = {path.name for path in journals(self._folder)}
+        if not left.issuperset(self._shipped):
+            self._note({name: shipped for name, shipped in self._shipped.items() if name in left})
 
     def _ship_journal(self, path: Path) -> None:
         with path.open("rb") as file:
@@ -183,7 +182,6 @@ class Shipper:
                 self._note(self._shipped | {path.name: shipped})
             if is_left:
                 path.unlink()
-                self._shipped.pop(path.name, None)
 
     def _store(self, lines: Sequence[bytes]) -> None:
         predictions, refused = [], []
