@@ -62,8 +62,12 @@ class PostgresServer:
         self._process.send_signal(signal.SIGQUIT)
         self._process.wait(timeout=60)
 
+    @property
+    def is_running(self):
+        return self._process is not None and self._process.poll() is None
+
     def shut_down(self):
-        if self._process is not None and self._process.poll() is None:
+        if self.is_running:
             self._process.send_signal(signal.SIGINT)
             self._process.wait(timeout=60)
         shutil.rmtree(self._folder)
