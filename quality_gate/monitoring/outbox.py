@@ -89,7 +89,7 @@ class Outbox:
         self._journal: _Journal | None = None
         self._counter = BacklogCounter(folder)
         try:
-            folder.mkdir(parents=True, exist_ok=True)
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         except OSError as error:
             raise OutboxUnavailable(f"{folder}: the outbox cannot be made there ({error.strerror})") from error
 

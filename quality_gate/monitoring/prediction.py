@@ -10,7 +10,7 @@ import json
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Literal, get_args
 from uuid import UUID
@@ -141,7 +141,9 @@ class Prediction:
 
     def to_json(self) -> str:
         """The prediction as one line of JSON, without the line's end."""
-        values = asdict(self) | {"id": self.id.hex, "time": self.time.isoformat()}
+        values = {name: getattr(self, name) for name in self.__slots__}
+        values |= {"id": self.id.hex, "time": self.time.isoformat(), "probabilities": dict(self.probabilities)}
+        values["image"] = {name: getattr(self.image, name) for name in self.image.__slots__}
         return json.dumps(values, separators=(",", ":"), allow_nan=False, ensure_ascii=False)
 
     @classmethod

@@ -3,6 +3,7 @@ import os
 import subprocess
 import sys
 import threading
+import time
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -22,6 +23,13 @@ def kept(folder):
     """The predictions in the whole lines of an outbox, the torn ends left out."""
     lines = [line for path in journals(folder) for line in path.read_bytes().splitlines(keepends=True)]
     return [decode_line(line) for line in lines if line.endswith(b"\n")]
+
+
+def wait_until(condition):
+    deadline = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
 
 
 def test_what_was_appended_is_in_the_outbox(outbox, make_prediction):
@@ -69,8 +77,7 @@ def test_what_comes_while_the_disk_works_goes_to_it_together(outbox, make_predic
     assert begun.wait(30)
     for thread in threads[1:]:
         thread.start()
-    while len(outbox._waiting) < 8:
-        pass
+    wait_until(lambda: len(outbox._waiting) == 8)
     go_on.set()
     for thread in threads:
         thread.join()
@@ -116,8 +123,7 @@ def test_a_full_disk_is_told_to_everybody_who_waits_for_it(outbox, make_predicti
     assert begun.wait(30)
     for thread in threads[1:]:
         thread.start()
-    while len(outbox._waiting) < 3:
-        pass
+    wait_until(lambda: len(outbox._waiting) == 3)
     go_on.set()
     for thread in threads:
         thread.join()
