@@ -35,10 +35,11 @@ coverage: $(VENV)/.dev $(READY) ## run the quick tests and show which lines of q
 PHOTOS ?= ../shared/data/produce
 PEER ?= ../shared/reference/seed_notebook.py
 
-bench: $(VENV)/.dev $(READY) ## measure training against a notebook: make bench PHOTOS=FOLDER PEER=SCRIPT
+bench: $(VENV)/.dev $(READY) ## measure every speed claim: make bench PHOTOS=FOLDER PEER=SCRIPT
 	@python -m benchmarks.notebook --photos "$(PHOTOS)" --peer "$(PEER)"
 	@python -m benchmarks.audit --photos "$(PHOTOS)"
 	@python -m benchmarks.cached_run --photos "$(PHOTOS)"
+	@python -m benchmarks.prediction_log
 
 lint: $(VENV)/.dev ## check format, style, types and import rules
 	@ruff format --check .

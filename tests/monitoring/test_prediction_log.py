@@ -46,7 +46,7 @@ def test_what_was_written_is_read_newest_first(log, make_prediction):
 def test_writing_again_changes_nothing(log, make_prediction):
     predictions = [make_prediction() for _ in range(5)]
     log.write(predictions[:3])
-    log.write([*predictions, predictions[4], replace(predictions[0], label="onion")])
+    assert log.write([*predictions, predictions[4], replace(predictions[0], label="onion")]) == []
     assert everything(log) == predictions[::-1]
 
 
@@ -274,17 +274,19 @@ def test_a_log_of_a_newer_version_is_left_alone_and_told(log, database_url):
 
 def test_the_same_batch_from_two_writers_at_once_is_kept_once(log, database_url, make_prediction):
     predictions = [make_prediction() for _ in range(300)]
+    refused = []
 
     def write():
         with PredictionLog.open(database_url) as own:
             for start in range(0, 300, 50):
-                own.write(predictions[start : start + 50])
+                refused.extend(own.write(predictions[start : start + 50]))
 
     threads = [threading.Thread(target=write) for _ in range(3)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
+    assert refused == []
     assert everything(log) == predictions[::-1]
 
 
