@@ -221,16 +221,11 @@ def test_the_waits_grow_to_their_limit(outbox, folder, log, make_prediction, mon
     outbox.append([make_prediction()])
     shipper = Shipper(folder, log.open, max_wait_seconds=3.0)
     waits = []
-
-    def wait(seconds):
-        waits.append(seconds)
-        if len(waits) == 5:
-            shipper._closing = True
-
-    monkeypatch.setattr(shipper._wake, "wait", wait)
+    monkeypatch.setattr(shipper._wake, "wait", lambda seconds: (waits.append(seconds), time.sleep(0.001)))
     shipper.start()
+    wait_until(lambda: len(waits) >= 5)
     assert shipper.close(SECONDS)
-    assert waits[:4] == [0.5, 1.0, 2.0, 3.0]
+    assert waits[:5] == [0.5, 1.0, 2.0, 3.0, 3.0]
 
 
 def test_one_ships_at_a_time_and_another_takes_over(outbox, log, start, make_prediction):
