@@ -14,7 +14,7 @@ import yaml
 
 from quality_gate.errors import UserError
 from quality_gate.home import locate
-from quality_gate.models.manifest import MANIFEST_FILE, ONNX_FILE, ModelManifest
+from quality_gate.models.manifest import MANIFEST_FILE, ModelManifest
 from quality_gate.models.smoke import smoke_test
 from quality_gate.standing import moment
 
@@ -33,7 +33,6 @@ SOURCES: tuple[str, ...] = (
     "quality_gate/models/manifest.py",
     "quality_gate/preprocess.py",
 )
-MODEL_FILES: tuple[str, ...] = (MANIFEST_FILE, ONNX_FILE)
 BUILD_FILE = "bentofile.yaml"
 
 # What a Bento's image installs, in the versions it was built with; BentoML adds itself.
@@ -47,7 +46,7 @@ def build_bento(model_folder: Path, *, name: str, built: str | None = None) -> s
     and moved into the store whole, so an interrupted build changes nothing there.
 
     Args:
-        model_folder: folder with ``model.json`` and ``model.onnx``.
+        model_folder: folder with ``model.json`` and the network that answers.
         name: name of the gate; the Bento's name.
         built: name of the time of the build, as ``moment`` makes it; None means now.
 
@@ -91,7 +90,7 @@ def _stage(model_folder: Path, target: Path) -> None:
         shutil.copyfile(ROOT / source, target / source)
     model = target / "bentos" / "model"
     model.mkdir()
-    for file in MODEL_FILES:
+    for file in (MANIFEST_FILE, ModelManifest.load(model_folder).network_file):
         shutil.copyfile(model_folder / file, model / file)
 
 

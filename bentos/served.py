@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import yaml
 
 from bentos.package import BUILD_FILE, ROOT, SOURCES, bento_store, build_file
-from quality_gate.models.manifest import ONNX_FILE, ModelManifest, file_digest
+from quality_gate.models.manifest import ModelManifest, file_digest
 
 if TYPE_CHECKING:
     from quality_gate.ledger import LedgerEntry
@@ -57,7 +57,7 @@ def _is_current(bento: Path, name: str, champion: "LedgerEntry") -> bool:
     return (
         manifest.version == champion.version
         and manifest.answers_digest == champion.digests.get("answers")
-        and manifest.digests.get("onnx") == file_digest(model / ONNX_FILE)
+        and manifest.network_digest == file_digest(model / manifest.network_file)
         and all((source / file).read_bytes() == (ROOT / file).read_bytes() for file in SOURCES)
         and yaml.safe_load((source / BUILD_FILE).read_text(encoding="utf-8")) == build_file(manifest, name)
         and f"bentoml=={version('bentoml')}" in installed

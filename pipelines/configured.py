@@ -20,7 +20,7 @@ from pipelines.cached_results import only_whole_results
 from pipelines.caching import CODE_VARIABLE, StepCode
 from pipelines.interruption import interruptible
 from quality_gate.errors import UserError
-from quality_gate.settings import describe
+from quality_gate.settings_section import describe
 
 DEFAULT_CONFIGURATION = Path(__file__).resolve().parent.parent / "zenml.yaml"
 

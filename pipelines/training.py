@@ -21,6 +21,7 @@ from steps.find_suspects import find_suspects
 from steps.gate import gate
 from steps.ingest import ingest
 from steps.package import package
+from steps.prepare_serving import prepare_serving
 from steps.promote import promote
 from steps.split import split_photos
 from steps.train_histogram_baseline import train_histogram_baseline
@@ -42,6 +43,7 @@ def train(
     calibration: Section | None = None,
     evaluation: Section | None = None,
     gate: Section | None = None,
+    serving: Section | None = None,
 ) -> None:
     """Train, evaluate, and promote only what passes the gate.
 
@@ -56,6 +58,7 @@ def train(
         "calibration": calibration,
         "evaluation": evaluation,
         "gate": gate,
+        "serving": serving,
     }
     given = {section: values for section, values in sections.items() if values is not None}
     settings = parse_training_settings({"name": name, "seed": seed, **given}, origin="settings")
@@ -106,8 +109,17 @@ def _wire(settings: TrainingSettings, code: StepCode) -> None:
     result, report = gate(
         model=calibrated, measured=measured, history=history, snapshot=snapshot, split=parts, settings=settings
     )
-    version = promote(
+    served, _ = prepare_serving(
         model=calibrated,
+        measured=measured,
+        snapshot=snapshot,
+        split=parts,
+        settings=settings.serving,
+        calibration=settings.calibration,
+        after=["gate"],
+    )
+    version = promote(
+        model=served,
         measured=measured,
         gate=result,
         history=history,

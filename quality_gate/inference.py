@@ -8,11 +8,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from quality_gate.models.manifest import ONNX_FILE, ModelManifest, UnknownModelFormat
+from quality_gate.models.manifest import ModelManifest, UnknownModelFormat
 from quality_gate.preprocess import preprocess
 
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession
+
+
+# Names in every exported network: of its input, and of the output that class activation maps are made of.
+PHOTOS_INPUT, FEATURE_MAPS = "photos", "feature_maps"
 
 
 @dataclass(frozen=True)
@@ -67,7 +71,7 @@ class OnnxClassifier:
     """A model folder, ready to answer.
 
     Args:
-        folder: the model folder; only ``model.json`` and ``model.onnx`` are read.
+        folder: the model folder; only ``model.json`` and the network that answers are read.
         threads: threads of one inference, 1 or more.
 
     Raises:
@@ -76,12 +80,12 @@ class OnnxClassifier:
 
     def __init__(self, folder: Path, *, threads: int = 1) -> None:
         self.manifest = ModelManifest.load(folder)
-        self._session = open_session(folder / ONNX_FILE, threads=threads)
+        self._session = open_session(folder / self.manifest.network_file, threads=threads)
 
     def logits(self, tensors: NDArray[np.float32]) -> NDArray[np.float32]:
         """Logits, shape (photos, classes), of tensors, shape (photos, views, 3, size, size)."""
         photos, views = tensors.shape[:2]
-        answers = self._session.run(["logits"], {"photos": tensors.reshape(-1, *tensors.shape[2:])})[0]
+        answers = self._session.run(["logits"], {PHOTOS_INPUT: tensors.reshape(-1, *tensors.shape[2:])})[0]
         return average_views(np.asarray(answers, dtype=np.float32).reshape(photos, views, -1))
 
     def probabilities(self, tensors: NDArray[np.float32]) -> NDArray[np.float64]:

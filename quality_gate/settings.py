@@ -12,7 +12,7 @@ from pydantic import AfterValidator, Field, ValidationError, field_validator, mo
 from quality_gate.data_settings import DataSettings
 from quality_gate.errors import UserError
 from quality_gate.preprocess import View
-from quality_gate.settings_section import Settings
+from quality_gate.settings_section import Settings, describe
 from quality_gate.training.recipe import Balance, Unfreezing
 
 
@@ -211,6 +211,24 @@ class GateSettings(Settings):
     replace_champion_with_other_classes: bool = False
 
 
+class ServingSettings(Settings):
+    """When the network is served in 8-bit integers; the two are compared on the machine that packs the model.
+
+    Attributes:
+        int8: whether they are tried at all.
+        calibration_photos: training photos on which the ranges of the activations are measured.
+        max_latency_ratio: most time for an answer, as a share of the time in 32-bit floating point.
+        max_loss: most macro F1 and Brier score that may be lost on the test photos.
+        min_agreement: share of the test photos that must get the same label and the same decision.
+    """
+
+    int8: bool = True
+    calibration_photos: Annotated[int, Field(ge=1, le=10_000)] = 128
+    max_latency_ratio: Annotated[float, Field(gt=0, le=1)] = 0.9
+    max_loss: UnitInterval = 0.005
+    min_agreement: UnitInterval = 0.99
+
+
 class TrainingSettings(Settings):
     """All settings of the training pipeline: what stands under ``parameters:`` in a run configuration.
 
@@ -229,6 +247,7 @@ class TrainingSettings(Settings):
     calibration: CalibrationSettings = CalibrationSettings()
     evaluation: EvaluationSettings = EvaluationSettings()
     gate: GateSettings = GateSettings()
+    serving: ServingSettings = ServingSettings()
 
     @property
     def digest(self) -> str:
@@ -263,20 +282,3 @@ def parse_training_settings(values: dict[str, Any], *, origin: str) -> TrainingS
         return TrainingSettings.model_validate(values)
     except ValidationError as error:
         raise UserError(f"{origin}: {describe(error)}") from None
-
-
-def describe(error: ValidationError) -> str:
-    """One sentence for all that pydantic found wrong."""
-    return "; ".join(_describe_one(problem) for problem in error.errors())
-
-
-def _describe_one(problem: Any) -> str:
-    field = ".".join(str(part) if str(part).isprintable() else repr(part) for part in problem["loc"]) or "settings"
-    if problem["type"] == "credentials":
-        return f"{field}: {problem['msg']}"
-    if problem["type"] == "extra_forbidden":
-        return f"{field} is no setting; check its spelling against zenml.yaml"
-    if problem["type"] in ("model_type", "dict_type"):
-        return f"{field} is {problem['input']!r}: expected a mapping of settings, as in zenml.yaml"
-    message = problem["msg"].removeprefix("Value error, ")
-    return f"{field} is {problem['input']!r}: {message[0].lower()}{message[1:]}"

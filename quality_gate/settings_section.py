@@ -1,9 +1,28 @@
-"""What every section of the settings is."""
+"""What every section of the settings is, and how a wrong one is told."""
 
-from pydantic import BaseModel, ConfigDict
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 
 class Settings(BaseModel):
     """A section of the settings: frozen, and a misspelt key is an error rather than a key nobody reads."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+def describe(error: ValidationError) -> str:
+    """One sentence for all that pydantic found wrong."""
+    return "; ".join(_describe_one(problem) for problem in error.errors())
+
+
+def _describe_one(problem: Any) -> str:
+    field = ".".join(str(part) if str(part).isprintable() else repr(part) for part in problem["loc"]) or "settings"
+    if problem["type"] == "credentials":
+        return f"{field}: {problem['msg']}"
+    if problem["type"] == "extra_forbidden":
+        return f"{field} is no setting; check its spelling against zenml.yaml"
+    if problem["type"] in ("model_type", "dict_type"):
+        return f"{field} is {problem['input']!r}: expected a mapping of settings, as in zenml.yaml"
+    message = problem["msg"].removeprefix("Value error, ")
+    return f"{field} is {problem['input']!r}: {message[0].lower()}{message[1:]}"

@@ -46,7 +46,10 @@ def _(value: Snapshot) -> str:
 def _(value: ModelFolder) -> str:
     # Not what the model was made from: other code that makes the same model changes nothing for what follows.
     manifest = value.manifest
-    return _digest({"name": manifest.name.encode(), "answers": manifest.answers_digest.encode()})
+    served = manifest.digests.get("serving", "")
+    return _digest(
+        {"name": manifest.name.encode(), "answers": manifest.answers_digest.encode(), "serving": served.encode()}
+    )
 
 
 def _digest(parts: dict[str, bytes]) -> str:

@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from quality_gate.inference import FEATURE_MAPS, PHOTOS_INPUT
 from quality_gate.models.manifest import ONNX_FILE, WEIGHTS_FILE
 
 if TYPE_CHECKING:
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
 
     from quality_gate.preprocess import PreprocessingSpec
 
-FEATURE_MAPS = "feature_maps"
 
 # Of the largest logit of a photo: what float32 may lose in the sum over a thousand feature maps.
 _TOLERANCE = 1e-3
@@ -120,7 +120,7 @@ class Explainer:
             A map a class, each of shape (h, w); None where the network does more between maps and logits than to
             average and weigh, so that the maps would not be what the answer came from.
         """
-        logits, (maps,) = self.session.run(["logits", FEATURE_MAPS], {"photos": tensor[None]})
+        logits, (maps,) = self.session.run(["logits", FEATURE_MAPS], {PHOTOS_INPUT: tensor[None]})
         rebuilt = self.weight @ maps.mean(axis=(1, 2)) + self.bias
         if np.abs(rebuilt - logits[0]).max() > _TOLERANCE * max(1.0, float(np.abs(logits).max())):
             return None

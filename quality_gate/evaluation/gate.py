@@ -110,11 +110,11 @@ def apply_gate(evaluation: Evaluation, settings: GateSettings) -> GateResult:
             *_quality_rules(evaluation, settings),
             *_baseline_rules(evaluation, settings),
             champion_rule(evaluation.champion, evaluation.classes, settings),
-            _limit(
+            limit_rule(
                 "exported model equals trained", evaluation.export_difference, "at most", settings.max_export_difference
             ),
-            _limit("model size (MB)", evaluation.model_mb, "at most", settings.max_model_mb),
-            _limit("latency of one photo (ms)", evaluation.latency_ms, "at most", settings.max_latency_ms),
+            limit_rule("model size (MB)", evaluation.model_mb, "at most", settings.max_model_mb),
+            limit_rule("latency of one photo (ms)", evaluation.latency_ms, "at most", settings.max_latency_ms),
         ),
         warnings=(warning,) if warning else (),
     )
@@ -122,22 +122,24 @@ def apply_gate(evaluation: Evaluation, settings: GateSettings) -> GateResult:
 
 def _quality_rules(evaluation: Evaluation, settings: GateSettings) -> list[RuleResult]:
     metrics, intervals = evaluation.candidate.metrics, evaluation.candidate.intervals
-    rules = [_limit("macro F1", metrics.macro_f1, "at least", settings.min_macro_f1, intervals["macro_f1"])]
+    rules = [limit_rule("macro F1", metrics.macro_f1, "at least", settings.min_macro_f1, intervals["macro_f1"])]
     for label in evaluation.classes:
         recall = metrics.per_class[label].recall
         rules.append(
-            _limit(f"recall of {label}", recall, "at least", settings.min_class_recall, intervals[f"recall:{label}"])
+            limit_rule(
+                f"recall of {label}", recall, "at least", settings.min_class_recall, intervals[f"recall:{label}"]
+            )
         )
-    rules.append(_limit("Brier score", metrics.brier, "at most", settings.max_brier, intervals["brier"]))
-    rules.append(_limit("expected calibration error", metrics.ece, "at most", settings.max_ece, intervals["ece"]))
+    rules.append(limit_rule("Brier score", metrics.brier, "at most", settings.max_brier, intervals["brier"]))
+    rules.append(limit_rule("expected calibration error", metrics.ece, "at most", settings.max_ece, intervals["ece"]))
     return rules
 
 
 def _baseline_rules(evaluation: Evaluation, settings: GateSettings) -> list[RuleResult]:
     return [
-        _limit(
+        limit_rule(
             f"macro F1 above the {name} baseline",
-            _exact(evaluation.candidate.metrics.macro_f1 - scores.metrics.macro_f1),
+            exact_difference(evaluation.candidate.metrics.macro_f1 - scores.metrics.macro_f1),
             "at least",
             settings.min_margin_over_baselines,
         )
@@ -168,19 +170,21 @@ def champion_rule(champion: ChampionComparison | None, classes: tuple[str, ...],
         return RuleResult(rule, None, None, "at least", limit, False, f"{note}; {hint}")
     difference = champion.difference
     note = f"difference {number(difference.estimate, sign=True)} to champion {champion.version} on the same photos"
-    row = _limit(rule, _exact(difference.lower_bound), "at least", limit, difference.interval)
+    row = limit_rule(rule, exact_difference(difference.lower_bound), "at least", limit, difference.interval)
     return row if row.measured is None else replace(row, note=note)
 
 
-def _limit(
+def limit_rule(
     rule: str, measured: float, direction: Direction, limit: float, interval: Interval | None = None
 ) -> RuleResult:
+    """Hold a figure against a limit; a figure that could not be computed (NaN) fails."""
     if isnan(measured):
         return RuleResult(rule, None, interval, direction, limit, False, "it could not be computed")
     passed = measured >= limit if direction == "at least" else measured <= limit
     return RuleResult(rule, measured, interval, direction, limit, passed)
 
 
-def _exact(difference: float) -> float:
+def exact_difference(difference: float) -> float:
+    """A difference of two figures without the noise of binary fractions."""
     # 0.85 − 0.80 is a little below 0.05 in binary: a difference at its limit would fail.
     return round(difference, 12)

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from quality_gate.inference import FEATURE_MAPS, PHOTOS_INPUT
 from quality_gate.models.manifest import ONNX_FILE
 
 if TYPE_CHECKING:
@@ -79,7 +80,7 @@ def _export(module: nn.Module, size: int, outputs: list[str], path: Path) -> Non
         program = torch.onnx.export(
             module.cpu().eval(),
             (example,),
-            input_names=["photos"],
+            input_names=[PHOTOS_INPUT],
             output_names=outputs,
             dynamic_shapes=({0: torch.export.Dim("photos")},),
             dynamo=True,
@@ -107,7 +108,7 @@ def _with_feature_maps(network: nn.Module) -> tuple[nn.Module, list[str]]:
             maps = self.whole.tail(self.whole.trunk(photos))
             return self.whole.head(self.whole.pooling(maps)), maps
 
-    return WithFeatureMaps(network).eval(), ["logits", "feature_maps"]
+    return WithFeatureMaps(network).eval(), ["logits", FEATURE_MAPS]
 
 
 @contextlib.contextmanager

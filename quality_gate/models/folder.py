@@ -6,13 +6,13 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from quality_gate.models.manifest import MANIFEST_FILE, ONNX_FILE, WEIGHTS_FILE, ModelManifest
+from quality_gate.models.manifest import MANIFEST_FILE, ONNX_FILE, SERVING_FILE, WEIGHTS_FILE, ModelManifest
 from quality_gate.step_value import StepValue
 
 
 @dataclass(frozen=True)
 class ModelFolder(StepValue):
-    """A folder with ``model.json``, ``weights.safetensors`` and ``model.onnx``.
+    """A folder with ``model.json``, ``weights.safetensors``, ``model.onnx`` and, ready to be served, ``serving.onnx``.
 
     Attributes:
         path: the folder; it is read, never changed.
@@ -30,7 +30,7 @@ class ModelFolder(StepValue):
         return ModelManifest.load(self.path)
 
     def copy_with(self, manifest: ModelManifest, target: Path) -> ModelFolder:
-        """The same network under another manifest, in the empty folder ``target``."""
+        """The same network under another manifest, in the folder ``target``."""
         for file in (WEIGHTS_FILE, ONNX_FILE):
             shutil.copyfile(self.path / file, target / file)
         manifest.save(target)
@@ -38,8 +38,9 @@ class ModelFolder(StepValue):
 
     def save(self, folder: Path) -> None:
         """Copy the model into ``folder``."""
-        for file in (WEIGHTS_FILE, ONNX_FILE, MANIFEST_FILE):
-            shutil.copyfile(self.path / file, folder / file)
+        for file in (WEIGHTS_FILE, ONNX_FILE, SERVING_FILE, MANIFEST_FILE):
+            if file != SERVING_FILE or self.manifest.network_file == SERVING_FILE:
+                shutil.copyfile(self.path / file, folder / file)
 
     @classmethod
     def load(cls, folder: Path) -> ModelFolder:

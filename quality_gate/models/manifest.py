@@ -1,7 +1,8 @@
 """``model.json``: what a model folder says of itself.
 
 A model folder holds ``model.json``, ``weights.safetensors`` (the trained network) and ``model.onnx`` (the same
-network, exported: photo tensor in, logits out). Nothing in it is pickled.
+network, exported: photo tensor in, logits out). Once it is ready to be served it also holds ``serving.onnx``, the
+network that answers: the exported one, optimised, in the precision that ``model.json`` names. Nothing is pickled.
 """
 
 import hashlib
@@ -9,14 +10,17 @@ import json
 from dataclasses import asdict, dataclass, field, fields, replace
 from math import inf
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from quality_gate.preprocess import PreprocessingSpec
 
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 MANIFEST_FILE = "model.json"
 WEIGHTS_FILE = "weights.safetensors"
 ONNX_FILE = "model.onnx"
+SERVING_FILE = "serving.onnx"
+
+Precision = Literal["float32", "int8"]
 
 
 class UnknownModelFormat(ValueError):
@@ -68,7 +72,8 @@ class ModelManifest:
         temperature: what logits are divided by before the softmax, above 0.
         routing: when an answer is accepted; None before calibration.
         digests: SHA-256 of what made it: ``data``, ``split``, ``settings`` of its training, ``code``, and of its files:
-            ``weights``, ``onnx``.
+            ``weights``, ``onnx``, ``serving``; and ``answers`` of the model before it was made ready to be served.
+        precision: of the network that answers.
         version: number in the registry; None until it is promoted.
         format_version: version of this file's layout.
 
@@ -83,6 +88,7 @@ class ModelManifest:
     temperature: float = 1.0
     routing: RoutingCertificate | None = None
     digests: dict[str, str] = field(default_factory=dict)
+    precision: Precision = "float32"
     version: str | None = None
     format_version: int = FORMAT_VERSION
 
@@ -91,11 +97,23 @@ class ModelManifest:
             raise ValueError(f"temperature is {self.temperature}; expected a number above 0")
 
     @property
+    def network_file(self) -> str:
+        """Name of the file with the network that answers."""
+        return SERVING_FILE if "serving" in self.digests else ONNX_FILE
+
+    @property
+    def network_digest(self) -> str | None:
+        """SHA-256 of that file; None where it was not noted."""
+        return self.digests.get("serving", self.digests.get("onnx"))
+
+    @property
     def answers_digest(self) -> str:
         """SHA-256 of all that answers depend on: two models that share it are the same, whatever they were made from.
 
-        It needs the digests of both network files.
+        It needs the digests of both network files, and stays what it was when a model is made ready to be served.
         """
+        if "answers" in self.digests:
+            return self.digests["answers"]
         values = asdict(self)
         named = ("architecture", "classes", "preprocessing", "temperature", "routing")
         content = {name: values[name] for name in named} | {
@@ -124,6 +142,7 @@ class ModelManifest:
         version: Any = values.get("format_version")
         if version not in range(1, FORMAT_VERSION + 1) or isinstance(version, bool):
             raise UnknownModelFormat(f"{path}: format version {version}; this version reads 1 to {FORMAT_VERSION}")
+        values = _as_of_today(values, version)
         missing = sorted({field.name for field in fields(cls)} - set(values))
         if missing:
             raise UnknownModelFormat(f"{path}: not a model manifest; it lacks {', '.join(missing)}")
@@ -133,7 +152,7 @@ class ModelManifest:
                 **{
                     **values,
                     "classes": tuple(values["classes"]),
-                    "preprocessing": PreprocessingSpec.from_json(_with_views(values["preprocessing"], version)),
+                    "preprocessing": PreprocessingSpec.from_json(values["preprocessing"]),
                     "routing": RoutingCertificate(**routing) if routing else None,
                     "format_version": FORMAT_VERSION,
                 }
@@ -146,9 +165,12 @@ class ModelManifest:
         return replace(self, version=version)
 
 
-def _with_views(preprocessing: dict[str, Any], version: int) -> dict[str, Any]:
-    """The preprocessing of any version: version 1 had a single view, called ``resize``."""
-    return preprocessing if version > 1 else {**preprocessing, "views": [preprocessing["resize"]]}
+def _as_of_today(values: dict[str, Any], version: int) -> dict[str, Any]:
+    """A manifest of any version: the first had a single view, called ``resize``, the first two one precision."""
+    if version == 1 and isinstance(values.get("preprocessing"), dict) and "resize" in values["preprocessing"]:
+        preprocessing = values["preprocessing"]
+        values = {**values, "preprocessing": {**preprocessing, "views": [preprocessing["resize"]]}}
+    return values if version > 2 else {**values, "precision": "float32"}
 
 
 def file_digest(path: Path) -> str:

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from quality_gate.data.batches import ordered_map, tensor_batches
-from quality_gate.inference import open_session
+from quality_gate.inference import PHOTOS_INPUT, open_session
 from quality_gate.models.export import export_backbone
 from quality_gate.models.manifest import UnknownModelFormat
 from quality_gate.preprocess import PreprocessingSpec, View, decode, make_view, normalise
@@ -218,7 +218,7 @@ class _CpuEmbedding:
         workers: int,
     ) -> Iterator[list[NDArray[np.generic]]]:
         def embed(numbered: tuple[int, bytes]) -> list[NDArray[np.generic]]:
-            arrays = self._session.run(list(kinds), {"photos": read(*numbered)})
+            arrays = self._session.run(list(kinds), {PHOTOS_INPUT: read(*numbered)})
             return [np.asarray(array, DTYPES[kind]) for kind, array in zip(kinds, arrays, strict=True)]
 
         return ordered_map(embed, enumerate(photos), workers=workers)

@@ -8,8 +8,10 @@ import pytest
 import yaml
 
 from bentos import package
-from bentos.package import MODEL_FILES, SOURCES, build_bento
+from bentos.package import SOURCES, build_bento
 from quality_gate.errors import UserError
+
+MODEL_FILES = ("model.json", "model.onnx")
 
 # Answers one photo with the staged code, though the installed one is loaded already, and says what was imported.
 PROBE = """

@@ -70,10 +70,33 @@ def test_a_manifest_of_version_1_is_read_with_its_only_view(tmp_path):
         views = values["preprocessing"].pop("views")
         values["preprocessing"]["resize"] = views[0]
         values["format_version"] = 1
+        del values["precision"]
 
     edit(tmp_path, to_version_1)
 
     assert ModelManifest.load(tmp_path) == MANIFEST
+
+
+def test_a_manifest_of_version_2_is_read_with_its_only_precision(tmp_path):
+    MANIFEST.save(tmp_path)
+
+    def to_version_2(values):
+        values["format_version"] = 2
+        del values["precision"]
+
+    edit(tmp_path, to_version_2)
+
+    assert ModelManifest.load(tmp_path) == MANIFEST
+
+
+def test_a_model_that_is_ready_to_be_served_names_another_network_and_stays_the_model_it_was():
+    exported = replace(MANIFEST, digests={"weights": "1" * 64, "onnx": "2" * 64})
+    digests = {**exported.digests, "serving": "3" * 64, "answers": exported.answers_digest}
+    ready = replace(exported, precision="int8", temperature=2.0, digests=digests)
+
+    assert (exported.network_file, exported.network_digest) == ("model.onnx", "2" * 64)
+    assert (ready.network_file, ready.network_digest) == ("serving.onnx", "3" * 64)
+    assert ready.answers_digest == exported.answers_digest
 
 
 @pytest.mark.parametrize("version", [0, FORMAT_VERSION + 1, "1", None])
@@ -81,7 +104,7 @@ def test_a_manifest_of_an_unknown_version_is_refused_by_file_and_version(version
     MANIFEST.save(tmp_path)
     edit(tmp_path, lambda values: values.update(format_version=version))
 
-    with pytest.raises(UnknownModelFormat, match=rf"model\.json: format version {version}; this version reads 1 to 2"):
+    with pytest.raises(UnknownModelFormat, match=rf"model\.json: format version {version}; this version reads 1 to 3"):
         ModelManifest.load(tmp_path)
 
 

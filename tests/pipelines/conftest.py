@@ -19,6 +19,7 @@ SMALL: dict[str, Any] = {
     "data": {"workers": 1},
     "baselines": {"scratch_epochs": 1, "scratch_size": 32},
     "transfer": {"size": 64, "augmented_views": 0, "finetune_epochs": 1, "finetune_min_photos": 0, "threads": 1},
+    "serving": {"calibration_photos": 8},
     "evaluation": {"bootstrap_resamples": 100, "worst_errors": 2},
     "gate": {
         "min_macro_f1": 0, "min_class_recall": 0, "max_brier": 2, "max_ece": 1, "min_margin_over_baselines": -1,

@@ -108,7 +108,8 @@ class TestWithoutChampion:
         [
             ({"gate": {"min_macro_f1": 0.5}}, set(), False),
             ({"evaluation": {"bootstrap_resamples": 200}}, {"evaluate"}, False),
-            ({"calibration": {"alpha": 0.1}}, {"calibrate"}, True),
+            ({"calibration": {"alpha": 0.1}}, {"calibrate", "prepare_serving"}, True),
+            ({"serving": {"int8": False}}, {"prepare_serving"}, False),
             ({"transfer": {"patience": 3}}, {"find_suspects", "train_transfer"}, True),
             (
                 {"baselines": {"scratch_epochs": 2}},

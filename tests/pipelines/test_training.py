@@ -15,7 +15,7 @@ pytestmark = pytest.mark.pipeline
 
 STEPS = (
     "ingest", "validate", "split", "find_suspects", "train_histogram_baseline", "train_scratch_baseline",
-    "train_transfer", "calibrate", "find_rival", "evaluate", "gate", "promote", "package",
+    "train_transfer", "calibrate", "find_rival", "evaluate", "gate", "prepare_serving", "promote", "package",
 )  # fmt: skip
 
 # What ZenML knows of a run, as JSON.

@@ -17,8 +17,9 @@ GATE = GateResult((RuleResult("macro F1", 0.9, Interval(0.8, 0.95), "at least", 
 @pytest.fixture
 def make_card(write_tiny_model, make_evaluation, snapshot, split, answers, moment, tmp_path):
     def made(history=HISTORY, **changes):
+        manifest = replace(ModelManifest.load(write_tiny_model(tmp_path)), version=None)
         return model_card(
-            replace(ModelManifest.load(write_tiny_model(tmp_path)), version=None),
+            replace(manifest, routing=changes.get("routing", manifest.routing)),
             Measured(make_evaluation(**changes), {"candidate": answers}),
             GATE,
             history,

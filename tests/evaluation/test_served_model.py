@@ -1,0 +1,104 @@
+from dataclasses import replace
+
+import onnx
+import pytest
+
+from quality_gate.data.photo_set import PhotoSets
+from quality_gate.evaluation import precision, served_model
+from quality_gate.evaluation.predictions import predict_logits
+from quality_gate.evaluation.served_model import make_ready_to_serve
+from quality_gate.inference import OnnxClassifier, softmax
+from quality_gate.models.folder import ModelFolder
+from quality_gate.models.manifest import file_digest
+from quality_gate.models.smoke import smoke_test
+from quality_gate.settings import CalibrationSettings, ServingSettings
+
+ANYTHING_GOES = ServingSettings(max_loss=1, min_agreement=0, calibration_photos=4)
+
+
+@pytest.fixture
+def model(write_tiny_model, tmp_path):
+    folder = write_tiny_model(tmp_path / "model")
+    (folder / "weights.safetensors").write_bytes(b"weights")
+    return ModelFolder(folder)
+
+
+@pytest.fixture
+def serve(model, make_photos, reporter, tmp_path, monkeypatch):
+    """Makes the model ready; 8 bits take half the time, or ``ratio`` of it."""
+
+    def served(settings=ANYTHING_GOES, ratio=0.5):
+        monkeypatch.setattr(precision, "_latencies_ms", lambda models, photos: {"float32": 10.0, "int8": 10.0 * ratio})
+        classifier = OnnxClassifier(model.path)
+        splits = []
+        for seed in range(4):
+            photos = make_photos(30, seed=seed)
+            splits.append(replace(photos, labels=predict_logits(classifier, photos, reporter, "labels").argmax(axis=1)))
+        probabilities = softmax(
+            predict_logits(classifier, splits[3], reporter, "test"), classifier.manifest.temperature
+        )
+        arguments = (settings, CalibrationSettings(alpha=0.2), tmp_path / "made", reporter)
+        return make_ready_to_serve(model, PhotoSets(*splits), probabilities, *arguments)
+
+    return served
+
+
+def test_what_is_faster_and_as_good_is_served_in_8_bits(serve):
+    served = serve()
+
+    manifest = served.model.manifest
+    assert served.comparison.verdict.passed
+    assert manifest.precision == "int8"
+    types = {tensor.data_type for tensor in onnx.load(served.model.path / "serving.onnx").graph.initializer}
+    assert onnx.TensorProto.INT8 in types
+    smoke_test(served.model.path)
+
+
+def test_in_8_bits_a_model_has_its_own_temperature_and_certificate(serve, model):
+    manifest = serve().model.manifest
+
+    assert manifest.temperature != model.manifest.temperature
+    assert (manifest.routing.photos, manifest.routing.alpha) == (30, 0.2)
+
+
+@pytest.mark.parametrize(
+    ("settings", "ratio", "compared"), [(ANYTHING_GOES, 0.95, True), (ServingSettings(int8=False), 0.5, False)]
+)
+def test_otherwise_it_is_served_as_it_was_judged(serve, model, settings, ratio, compared):
+    served = serve(settings, ratio)
+
+    before, after = model.manifest, served.model.manifest
+    assert (served.comparison is not None, served.problem) == (compared, "")
+    assert (after.precision, after.temperature, after.routing) == ("float32", before.temperature, before.routing)
+    smoke_test(served.model.path)
+
+
+def test_a_network_that_cannot_be_quantised_is_served_as_it_was_judged_and_says_why(serve, monkeypatch):
+    def refuse(*_):
+        raise RuntimeError("no such operator:\n  Odd")
+
+    monkeypatch.setattr(served_model, "quantise", refuse)
+
+    served = serve()
+
+    assert (served.model.manifest.precision, served.problem) == ("float32", "no such operator: Odd")
+    assert served.comparison is None
+
+
+@pytest.mark.parametrize("settings", [ANYTHING_GOES, ServingSettings(int8=False)])
+def test_it_stays_the_model_it_was_and_names_the_file_that_answers(serve, model, settings):
+    folder = serve(settings).model
+
+    manifest = folder.manifest
+    assert manifest.answers_digest == model.manifest.answers_digest
+    assert manifest.network_file == "serving.onnx"
+    assert manifest.network_digest == file_digest(folder.path / "serving.onnx")
+
+
+def test_a_copy_of_it_is_whole(serve, tmp_path):
+    folder = serve().model
+    (tmp_path / "copy").mkdir()
+
+    folder.save(tmp_path / "copy")
+
+    smoke_test(tmp_path / "copy")
