@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import io
-import logging
 import uuid
 import warnings
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from quality_gate.inference import FEATURE_MAPS, PHOTOS_INPUT
 from quality_gate.models.manifest import ONNX_FILE
+from quality_gate.quiet_loggers import quiet
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -74,7 +73,7 @@ def _export(module: nn.Module, size: int, outputs: list[str], path: Path) -> Non
     # Two photos: a batch of one would be taken for a constant.
     example = torch.zeros(2, 3, size, size)
     loggers = ("torch.onnx", "onnxscript", "onnx_ir")
-    with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()), _quiet(*loggers):
+    with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()), quiet(*loggers):
         # The exporter warns of its own internals, which a user can do nothing about.
         warnings.simplefilter("ignore")
         program = torch.onnx.export(
@@ -87,6 +86,9 @@ def _export(module: nn.Module, size: int, outputs: list[str], path: Path) -> Non
             verbose=False,
         )
     assert program is not None
+    for node in program.model.graph.all_nodes():
+        # Notes of the exporter: names of files and lines of code, which would make the same model another file.
+        node.metadata_props.clear()
     program.save(path, external_data=False)
 
 
@@ -109,15 +111,3 @@ def _with_feature_maps(network: nn.Module) -> tuple[nn.Module, list[str]]:
             return self.whole.head(self.whole.pooling(maps)), maps
 
     return WithFeatureMaps(network).eval(), ["logits", FEATURE_MAPS]
-
-
-@contextlib.contextmanager
-def _quiet(*names: str) -> Iterator[None]:
-    levels = {logging.getLogger(name): logging.getLogger(name).level for name in names}
-    for logger in levels:
-        logger.setLevel(logging.ERROR)
-    try:
-        yield
-    finally:
-        for logger, level in levels.items():
-            logger.setLevel(level)

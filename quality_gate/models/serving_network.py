@@ -1,10 +1,11 @@
 """The network that is served: the exported one, optimised ahead of time, and where it pays in 8-bit integers.
 
-What follows the feature maps stays in 32 bits: it costs nothing, and class activation maps stay exact. Quantisation is
-static: scale and zero point of every activation come from photos it was trained on (Jacob et al. 2018,
+Quantisation is static: scale and zero point of every activation come from photos it was trained on (Jacob et al. 2018,
 "Quantization and training of neural networks for efficient integer-arithmetic-only inference"). Weights are signed
-with a scale a channel, activations unsigned: the form that processors multiply fastest (VNNI), and
-on 236 produce photos the most faithful of four that were tried (99.6% of the answers are the same).
+with a scale a channel, activations unsigned: the form that processors multiply fastest (VNNI). The first convolution,
+which sees the photo, stays in 32 bits, and what follows the feature maps too, so that class activation maps stay exact.
+On 353 produce photos 99.7% of the labels are the same, in half the time of 32 bits; with unsigned weights that share a
+scale it was 95.8%.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from quality_gate.inference import FEATURE_MAPS, PHOTOS_INPUT
+from quality_gate.quiet_loggers import quiet
 
 if TYPE_CHECKING:
     from onnx import GraphProto
@@ -51,7 +53,8 @@ def quantise(network: Path, tensors: Iterable[NDArray[np.float32]], target: Path
     from onnxruntime.quantization import QuantFormat, QuantType, quantize_static
     from onnxruntime.quantization.shape_inference import quant_pre_process
 
-    with tempfile.TemporaryDirectory() as folder:
+    # The quantiser logs every scale it changes.
+    with tempfile.TemporaryDirectory() as folder, quiet("root"):
         prepared = Path(folder) / "prepared.onnx"
         quant_pre_process(str(network), str(prepared))
         quantize_static(
@@ -62,7 +65,7 @@ def quantise(network: Path, tensors: Iterable[NDArray[np.float32]], target: Path
             per_channel=True,
             activation_type=QuantType.QUInt8,
             weight_type=QuantType.QInt8,
-            nodes_to_exclude=_behind_the_feature_maps(onnx.load(prepared).graph),
+            nodes_to_exclude=_kept_in_32_bits(onnx.load(prepared).graph),
         )
 
 
@@ -78,10 +81,10 @@ class _Tensors:
         return None if tensor is None else {PHOTOS_INPUT: tensor}
 
 
-def _behind_the_feature_maps(graph: GraphProto) -> list[str]:
-    """Names of the nodes that only serve to make logits of the feature maps; none where these are not handed out."""
+def _kept_in_32_bits(graph: GraphProto) -> list[str]:
+    """Names of the first convolution and of the nodes that only serve to make logits of the feature maps."""
     reached = {FEATURE_MAPS} & {output.name for output in graph.output}
-    names = []
+    names = [node.name for node in graph.node if node.op_type == "Conv"][:1]
     for node in graph.node:
         # The nodes of a graph are in an order in which they can be computed.
         if reached & set(node.input):

@@ -89,6 +89,12 @@ def test_the_file_stands_alone(exported):
     assert [file.name for file in path.parent.iterdir()] == ["model.onnx"]
 
 
+def test_the_file_says_nothing_of_the_code_that_wrote_it(exported):
+    _, path = exported
+
+    assert b".py" not in path.read_bytes()
+
+
 def test_the_same_network_is_the_same_file_and_exporting_is_quiet(tmp_path, capsys):
     network = torch.nn.Sequential(
         torch.nn.Conv2d(3, 4, 3), torch.nn.BatchNorm2d(4), torch.nn.AdaptiveAvgPool2d(1), torch.nn.Flatten()
