@@ -1,82 +1,89 @@
-"""Limits on what a client may send: an ASGI middleware, since BentoML has no limit of its own."""
+"""Limits on what clients may ask of a worker: the size of a body, and how many requests it holds at once."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Iterator, MutableMapping
+from contextlib import contextmanager
 from typing import Any
 
-from starlette.responses import JSONResponse
+from bentos.refusals import Refusal
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
-App = Callable[[MutableMapping[str, Any], Receive, Send], Awaitable[None]]
-
-MAX_BODY_BYTES = 20_000_000
+Scope = MutableMapping[str, Any]
+App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 # A connection that is closed while its client still sends loses the answer; after this long the client has had it.
 _DRAIN_SECONDS = 2.0
 
 
-class BodyLimit:
-    """Answers 413 to a request whose body is larger than ``max_bytes``, declared or sent in chunks.
+class Slots:
+    """Places for requests in a worker.
 
     Args:
-        app: what the requests within the limit go to.
-        max_bytes: largest body that is accepted, in bytes.
+        places: how many there are, 1 or more.
     """
 
-    def __init__(self, app: App, *, max_bytes: int = MAX_BODY_BYTES) -> None:
-        self._app = app
-        self._max_bytes = max_bytes
+    def __init__(self, places: int) -> None:
+        self._places = places
+        self._taken = 0
 
-    async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
-        """Pass the request on, and stop it where it grows over the limit."""
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-        elif _declared_length(scope) > self._max_bytes:
-            await self._refuse(scope, receive, send)
-        else:
-            await self._count(scope, receive, send)
+    @contextmanager
+    def take(self) -> Iterator[None]:
+        """Hold a place; used in one event loop.
 
-    async def _count(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
-        received = 0
-        answered = False
-        refused = False
+        Raises:
+            Refusal: 429, all are taken.
+        """
+        if self._taken >= self._places:
+            raise Refusal(429, "Too many requests are waiting; try again in a second.", {"Retry-After": "1"})
+        self._taken += 1
+        try:
+            yield
+        finally:
+            self._taken -= 1
 
-        async def counting_receive() -> Message:
-            nonlocal received, refused
-            if not refused:
-                message = await receive()
-                received += len(message.get("body", b""))
-                refused = received > self._max_bytes and not answered
-                if not refused:
-                    return message
-            # To the application the client has gone: it stops reading, and its own answer is not needed.
-            return {"type": "http.disconnect"}
 
-        async def watching_send(message: Message) -> None:
-            nonlocal answered
-            if not refused:
-                answered = True
-                await send(message)
+async def read_body(scope: Scope, receive: Receive, *, max_bytes: int) -> bytes:
+    """The whole body of a request.
 
-        await self._app(scope, counting_receive, watching_send)
-        if refused:
-            await self._refuse(scope, receive, send)
+    Args:
+        scope: of the request.
+        receive: hands out its body.
+        max_bytes: largest body that is accepted, declared or sent in chunks.
 
-    async def _refuse(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
-        sentence = f"The request is larger than {self._max_bytes / 1e6:g} MB; send a smaller photo."
+    Raises:
+        Refusal: 413, the body is larger; 400, the client went away before it was complete.
+    """
+    if _declared_length(scope) > max_bytes:
+        raise _too_large(max_bytes)
+    chunks: list[bytes] = []
+    received, more = 0, True
+    while more:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise Refusal(400, "The request ended before its body was complete.")
+        chunk = message.get("body", b"")
+        received += len(chunk)
+        if received > max_bytes:
+            raise _too_large(max_bytes)
+        chunks.append(chunk)
+        more = message.get("more_body", False)
+    return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
-        async def draining_send(message: Message) -> None:
-            if message["type"] != "http.response.body":
-                await send(message)
-                return
-            await send({**message, "more_body": True})
-            await _drain(receive)
-            await send({"type": "http.response.body", "body": b"", "more_body": False})
 
-        response = JSONResponse({"error": sentence}, status_code=413, headers={"connection": "close"})
-        await response(scope, receive, draining_send)
+def draining(receive: Receive, send: Send) -> Send:
+    """A ``send`` that ends the response only when the client has stopped sending, or had time to read it."""
+
+    async def send_and_drain(message: Message) -> None:
+        if message["type"] != "http.response.body":
+            await send(message)
+            return
+        await send({**message, "more_body": True})
+        await _drain(receive)
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+    return send_and_drain
 
 
 async def _drain(receive: Receive) -> None:
@@ -88,7 +95,12 @@ async def _drain(receive: Receive) -> None:
         pass
 
 
-def _declared_length(scope: MutableMapping[str, Any]) -> int:
+def _too_large(max_bytes: int) -> Refusal:
+    sentence = f"The request is larger than {max_bytes / 1e6:g} MB; send a smaller photo, or fewer."
+    return Refusal(413, sentence, {"Connection": "close"})
+
+
+def _declared_length(scope: Scope) -> int:
     for name, value in scope["headers"]:
         if name == b"content-length" and value.isdigit():
             return int(value)

@@ -12,6 +12,7 @@ from typing import Any
 
 import yaml
 
+from bentos.explanation import write_head
 from quality_gate.errors import UserError
 from quality_gate.home import locate
 from quality_gate.models.manifest import MANIFEST_FILE, ModelManifest
@@ -20,18 +21,46 @@ from quality_gate.standing import moment
 
 ROOT = Path(__file__).resolve().parent.parent
 
-# All the code a Bento carries. The service imports these modules and no other of this project.
+# All that a Bento carries besides the model. The service imports these modules and no other of this project.
 SOURCES: tuple[str, ...] = (
     "bentos/__init__.py",
+    "bentos/answers.py",
+    "bentos/application.py",
+    "bentos/authentication.py",
+    "bentos/endpoints.py",
     "bentos/entry.py",
+    "bentos/exchange.py",
+    "bentos/explanation.py",
     "bentos/limits.py",
+    "bentos/metrics.py",
+    "bentos/model_card.py",
+    "bentos/openapi.py",
+    "bentos/openapi_schemas.py",
+    "bentos/page/__init__.py",
+    "bentos/page/icon.svg",
+    "bentos/page/index.html",
+    "bentos/page/page.css",
+    "bentos/page/page.js",
+    "bentos/refusals.py",
+    "bentos/request_log.py",
+    "bentos/routing.py",
     "bentos/service.py",
+    "bentos/settings.py",
     "bentos/upload.py",
+    "bentos/worker_pool.py",
     "quality_gate/__init__.py",
+    "quality_gate/data/__init__.py",
+    "quality_gate/data/audit.py",
+    "quality_gate/data/batches.py",
+    "quality_gate/data/phash.py",
+    "quality_gate/errors.py",
+    "quality_gate/evaluation/__init__.py",
+    "quality_gate/evaluation/explain.py",
     "quality_gate/inference.py",
     "quality_gate/models/__init__.py",
     "quality_gate/models/manifest.py",
     "quality_gate/preprocess.py",
+    "quality_gate/processors.py",
 )
 BUILD_FILE = "bentofile.yaml"
 
@@ -92,6 +121,7 @@ def _stage(model_folder: Path, target: Path) -> None:
     model.mkdir()
     for file in (MANIFEST_FILE, ModelManifest.load(model_folder).network_file):
         shutil.copyfile(model_folder / file, model / file)
+    write_head(model_folder, model)
 
 
 def build_file(manifest: ModelManifest, name: str) -> dict[str, Any]:

@@ -1,66 +1,76 @@
 """The served gate: a photo in, an answer and its way (accept or review) out.
 
 Runs inside a Bento, which carries the model in ``model/`` beside this file. ``bentoml serve NAME:latest`` listens on
-127.0.0.1 unless ``--host`` says otherwise.
+127.0.0.1 unless ``--host`` says otherwise. ``bentos.settings`` says what environment variables set.
 """
 
-import json
+import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
 
 import bentoml
-from pydantic import Field
-from starlette.applications import Starlette
-from starlette.datastructures import UploadFile
-from starlette.requests import Request
-from starlette.responses import JSONResponse
-from starlette.routing import Route
 
-from bentos.limits import BodyLimit
-from bentos.upload import FIELD, read_photo, refuse
+from bentos.answers import Answerer, NoSink
+from bentos.application import GateApplication
+from bentos.authentication import KeyRing
+from bentos.endpoints import Endpoints
+from bentos.explanation import PhotoExplainer
+from bentos.limits import App, Receive, Scope, Send
+from bentos.metrics import ServiceMetrics
+from bentos.model_card import describe
+from bentos.openapi import openapi_endpoint
+from bentos.page import page_endpoints
+from bentos.request_log import RequestLog
+from bentos.routing import Router
+from bentos.settings import ServiceSettings
+from bentos.worker_pool import WorkerPool
 from quality_gate.inference import OnnxClassifier
-from quality_gate.models.manifest import MANIFEST_FILE
-from quality_gate.preprocess import UnreadableImage
-
-if TYPE_CHECKING:
-    from _bentoml_impl.serde import Serde
+from quality_gate.models.manifest import ModelManifest
 
 MODEL_FOLDER = Path(__file__).resolve().parent / "model"
 
 
-class PhotoForm(bentoml.IODescriptor):
-    """The form of a request to classify a photo."""
+def build_application(folder: Path, settings: ServiceSettings) -> GateApplication:
+    """The application that serves the model in ``folder``.
 
-    # BentoML describes a Path as a file in OpenAPI and to its clients; a form that was read holds what read_photo gave.
-    image: Path = Field(description="The photo: JPEG, PNG, WebP or BMP.")
+    Raises:
+        UserError: the settings do not fit the model.
+        UnknownModelFormat: the folder holds no model that can be read.
+    """
+    # One thread an inference: photos are worked on side by side, and one alone gains little from a second.
+    classifier = OnnxClassifier(folder, threads=1)
+    manifest = classifier.manifest
+    router = Router(manifest, settings.costs)
+    explainer = PhotoExplainer(folder, classifier)
+    metrics = ServiceMetrics(f"{manifest.name}:{manifest.version or 'candidate'}")
+    endpoints = Endpoints(
+        # The sink is where an answered photo becomes a record.
+        answerer=Answerer(classifier, router, settings, NoSink()),
+        explainer=explainer,
+        router=router,
+        settings=settings,
+        pool=WorkerPool(settings.worker_threads, metrics.queue_changed),
+        metrics=metrics,
+        model=describe(folder, manifest, settings, explains=explainer.exact),
+    )
+    keys = KeyRing([key.get_secret_value() for key in settings.api_keys])
+    table = {**endpoints.table(), **page_endpoints()}
+    table["/openapi.json"] = openapi_endpoint(manifest, settings)
+    return GateApplication(
+        table,
+        keys,
+        metrics,
+        RequestLog(),
+        max_concurrency=settings.max_concurrency,
+        timeout_s=settings.request_timeout_s,
+    )
 
-    @classmethod
-    async def from_http_request(cls, request: Request, serde: "Serde") -> "PhotoForm":
-        """Read the form of a request; called by BentoML."""
-        return cls.model_construct(image=await read_photo(request))
 
-
-class Answer(bentoml.IODescriptor):
-    """The answer for one photo."""
-
-    label: str = Field(description="The most probable class.")
-    confidence: float = Field(ge=0, le=1, description="The probability of that class.")
-    probabilities: dict[str, float] = Field(description="The probability of every class; they sum to 1.")
-    decision: Literal["accept", "review"] = Field(description="Whether the answer may be used without a person.")
-    model_version: str = Field(description="name:version of the model that answered.")
-
-
-async def describe_model(_request: Request) -> JSONResponse:
-    """``GET /model``: what the served model says of itself (its ``model.json``)."""
-    return JSONResponse(json.loads((MODEL_FOLDER / MANIFEST_FILE).read_text()))
-
-
-@bentoml.asgi_app(Starlette(routes=[Route("/model", describe_model, methods=["GET"])]), name="model")
 @bentoml.service(
     name="VisualQualityGate",
-    # One photo is decoded while another is in the network; more threads would hold more decoded photos in memory.
-    threads=2,
-    traffic={"timeout": 30, "max_concurrency": 32},
+    # Limits, metrics and the log are the application's own; BentoML's time limit would cut its answers off.
+    traffic={"timeout": 7200},
+    metrics={"enabled": False},
+    logging={"access": {"enabled": False}},
     # Served photos may be confidential: to be reachable from outside is a choice, made with --host.
     http={"host": "127.0.0.1"},
 )
@@ -68,18 +78,31 @@ class QualityGateService:
     """Says of a photo what it shows, and whether to accept the answer or send it to review."""
 
     def __init__(self) -> None:
-        self._classifier = OnnxClassifier(MODEL_FOLDER)
+        self.application = build_application(MODEL_FOLDER, ServiceSettings.from_environment(os.environ))
 
-    @bentoml.api(input_spec=PhotoForm, output_spec=Answer)
-    def predict(self, image: UploadFile | JSONResponse) -> Answer | JSONResponse:
-        """Classify the photo in the multipart field `image`."""
-        if isinstance(image, JSONResponse):
-            return image
-        try:
-            decision = self._classifier.predict([image.file.read()])[0]
-        except UnreadableImage as error:
-            return refuse(f"The photo in the field '{FIELD}' cannot be used: {error}.")
-        return Answer(**decision.to_json())
+    @bentoml.on_deployment
+    def check_settings() -> None:  # type: ignore[misc]  # BentoML makes it a static method
+        """Say once, before any worker starts, what is wrong with the settings."""
+        Router(ModelManifest.load(MODEL_FOLDER), ServiceSettings.from_environment(os.environ).costs)
 
 
-QualityGateService.add_asgi_middleware(BodyLimit)
+class GateMiddleware:
+    """Hands requests to the application of the worker's service; BentoML's own ``app`` answers only health probes."""
+
+    def __init__(self, app: App) -> None:
+        self._app = app
+        self._application: GateApplication | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a connection on."""
+        if scope["type"] == "websocket":
+            await send({"type": "websocket.close", "code": 1000})
+        elif scope["type"] != "http":
+            await self._app(scope, receive, send)
+        else:
+            if self._application is None:
+                self._application = bentoml.get_current_service().application
+            await self._application(scope, receive, send, self._app)
+
+
+QualityGateService.add_asgi_middleware(GateMiddleware)

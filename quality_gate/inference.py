@@ -82,6 +82,11 @@ class OnnxClassifier:
         self.manifest = ModelManifest.load(folder)
         self._session = open_session(folder / self.manifest.network_file, threads=threads)
 
+    @property
+    def session(self) -> "InferenceSession":
+        """The network, for those who ask more of it than logits."""
+        return self._session
+
     def logits(self, tensors: NDArray[np.float32]) -> NDArray[np.float32]:
         """Logits, shape (photos, classes), of tensors, shape (photos, views, 3, size, size)."""
         photos, views = tensors.shape[:2]

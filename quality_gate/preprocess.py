@@ -236,5 +236,13 @@ def preprocess(data: bytes, spec: PreprocessingSpec) -> NDArray[np.float32]:
     Raises:
         UnreadableImage: the bytes cannot be used; the message says why.
     """
-    image = decode(data)
+    return prepare(decode(data), spec)
+
+
+def prepare(image: Image.Image, spec: PreprocessingSpec) -> NDArray[np.float32]:
+    """The network's input of a decoded photo; what :func:`preprocess` does once it has decoded.
+
+    Returns:
+        float32, shape (views, 3, size, size).
+    """
     return normalise(np.stack([np.asarray(make_view(image, view, spec)) for view in spec.views]), spec)

@@ -1,19 +1,26 @@
-"""What is known of each photo before anything is trained on it, from one decode."""
+"""What is known of each photo before anything is trained on it, from one decode.
+
+Serving measures its photos with it too, and carries neither the sources of photos nor their settings.
+"""
+
+from __future__ import annotations
 
 import hashlib
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from PIL import Image
 
 from quality_gate.data.batches import ordered_map
 from quality_gate.data.phash import perceptual_hash, to_hex
-from quality_gate.data.sources import PhotoFile
 from quality_gate.preprocess import UnreadableImage, decode
 from quality_gate.processors import available_processors
+
+if TYPE_CHECKING:
+    from quality_gate.data.sources import PhotoFile
 
 THUMBNAIL_EDGE = 192
 

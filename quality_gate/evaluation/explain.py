@@ -143,13 +143,14 @@ def open_explainer(model_folder: Path) -> Explainer | None:
     options.intra_op_num_threads = 1
     path = str(model_folder / ONNX_FILE)
     session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
-    head = _head(model_folder / WEIGHTS_FILE)
+    head = read_head(model_folder / WEIGHTS_FILE)
     if head is None or FEATURE_MAPS not in {output.name for output in session.get_outputs()}:
         return None
     return Explainer(session, *head)
 
 
-def _head(path: Path) -> tuple[NDArray[np.float32], NDArray[np.float32]] | None:
+def read_head(path: Path) -> tuple[NDArray[np.float32], NDArray[np.float32]] | None:
+    """Weight and bias of the linear layer a network ends in, from its weights; None where there is no such layer."""
     from safetensors import safe_open
 
     if not path.is_file():

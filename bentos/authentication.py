@@ -1,0 +1,56 @@
+"""API keys."""
+
+import hashlib
+import hmac
+from collections.abc import Mapping, Sequence
+
+from bentos.refusals import Refusal
+
+_HOW = "send one as 'Authorization: Bearer KEY' or 'X-API-Key: KEY'"
+
+
+class KeyRing:
+    """The keys that open the service.
+
+    Args:
+        keys: any of them is enough; without one the service is open.
+    """
+
+    def __init__(self, keys: Sequence[str]) -> None:
+        # Of equal length, so that a comparison tells nothing of the length of a key.
+        self._digests = [_digest(key) for key in keys]
+
+    @property
+    def required(self) -> bool:
+        """Whether a request needs a key."""
+        return bool(self._digests)
+
+    def check(self, headers: Mapping[str, str]) -> None:
+        """Let a request pass that has a key.
+
+        Raises:
+            Refusal: 401, it has none, or a wrong one.
+        """
+        if not self._digests:
+            return
+        sent = _sent_key(headers)
+        if sent is None:
+            raise _refusal(f"An API key is needed; {_HOW}.")
+        digest = _digest(sent)
+        # Every key is compared, so that the time tells nothing of which one it was.
+        if not sum(hmac.compare_digest(digest, known) for known in self._digests):
+            raise _refusal(f"The API key is wrong; {_HOW}.")
+
+
+def _digest(key: str) -> bytes:
+    return hashlib.sha256(key.encode("utf-8", "replace")).digest()
+
+
+def _sent_key(headers: Mapping[str, str]) -> str | None:
+    key = headers.get("x-api-key")
+    scheme, _, bearer = headers.get("authorization", "").partition(" ")
+    return bearer.strip() if key is None and scheme.lower() == "bearer" else key
+
+
+def _refusal(sentence: str) -> Refusal:
+    return Refusal(401, sentence, {"WWW-Authenticate": "Bearer"})

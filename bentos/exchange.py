@@ -1,0 +1,58 @@
+"""A request on its way through the service."""
+
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+
+from starlette.datastructures import Headers, QueryParams
+
+from bentos.limits import Receive, Scope, read_body
+from bentos.refusals import unusable
+from bentos.upload import Upload, read_upload
+
+
+@dataclass
+class Exchange:
+    """A request, and what the log says of it.
+
+    Attributes:
+        scope: of the ASGI server.
+        receive: hands out the body.
+        request_id: of the log and the answer.
+        endpoint: one of few names; never what the client sent.
+        arrived: by ``time.perf_counter``.
+        decisions: of its photos: how many were accepted, sent to review, refused.
+    """
+
+    scope: Scope
+    receive: Receive
+    request_id: str
+    endpoint: str = "unknown"
+    arrived: float = field(default_factory=time.perf_counter)
+    decisions: Counter[str] = field(default_factory=Counter)
+
+    def __post_init__(self) -> None:
+        self.headers = Headers(raw=self.scope["headers"])
+        self.query = QueryParams(self.scope.get("query_string", b""))
+
+    @property
+    def seconds(self) -> float:
+        """Time since it arrived."""
+        return time.perf_counter() - self.arrived
+
+    async def upload(self, *, max_bytes: int, photo_field: str, max_photos: int, bare: bool) -> Upload:
+        """The photos it brings; :func:`bentos.upload.read_upload` says what may be wrong with them."""
+        body = await read_body(self.scope, self.receive, max_bytes=max_bytes)
+        content_type = self.headers.get("content-type", "")
+        return read_upload(content_type, body, photo_field=photo_field, max_photos=max_photos, bare=bare)
+
+    def option(self, name: str, upload: Upload) -> str | None:
+        """An option from the query or a text field of the form; None where it is in neither.
+
+        Raises:
+            Refusal: 422, it was sent more than once.
+        """
+        values = self.query.getlist(name) + [text for key, text in upload.texts.items() if key == name]
+        if len(values) > 1:
+            raise unusable(f"{name}: sent {len(values)} times; send it once.")
+        return values[0] if values else None

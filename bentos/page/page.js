@@ -1,0 +1,121 @@
+"use strict";
+
+const at = (id) => document.getElementById(id);
+let photo = null;
+let shown = 0;
+let key = "";
+let model = null;
+
+async function ask(path, options = {}) {
+  const headers = { ...(options.headers || {}), ...(key ? { "X-API-Key": key } : {}) };
+  const response = await fetch(path, { ...options, headers });
+  if (response.ok) return response;
+  if (response.status === 401) at("key-form").hidden = false;
+  const said = await response.json().catch(() => ({}));
+  throw new Error(said.error || `The service answered ${response.status}.`);
+}
+
+async function askPhoto(path, accept) {
+  const form = new FormData();
+  form.append("image", photo);
+  return ask(path, { method: "POST", body: form, headers: { Accept: accept } });
+}
+
+function say(sentence) {
+  at("said").textContent = sentence;
+}
+
+async function readModel() {
+  try {
+    model = await (await ask("model")).json();
+    at("model").textContent = `${model.name}, version ${model.version ?? "candidate"}: ${model.classes.join(", ")}`;
+    at("explained").replaceChildren(...model.classes.map((name) => new Option(name, name)));
+    at("key-form").hidden = true;
+    say("");
+  } catch (error) {
+    say(error.message);
+  }
+}
+
+function percent(share) {
+  return `${(100 * share).toFixed(1)}%`;
+}
+
+function showAnswer(answer) {
+  at("label").textContent = answer.label;
+  at("decision").textContent = answer.decision;
+  at("decision").className = answer.decision;
+  const threshold = model?.routing?.threshold;
+  at("why").textContent = threshold == null
+    ? `Confidence ${percent(answer.confidence)}; no threshold is certified, so every answer goes to review.`
+    : `Confidence ${percent(answer.confidence)}; accepted from ${percent(threshold)}.`;
+  const sorted = Object.entries(answer.probabilities).sort((a, b) => b[1] - a[1]);
+  at("bars").replaceChildren(...sorted.map(([name, share]) => {
+    const item = document.createElement("li");
+    const label = Object.assign(document.createElement("span"), { className: "name", textContent: name });
+    const bar = Object.assign(document.createElement("progress"), { max: 1, value: share });
+    bar.setAttribute("aria-label", name);
+    const figure = Object.assign(document.createElement("span"), { className: "share", textContent: percent(share) });
+    item.append(label, bar, figure);
+    return item;
+  }));
+  at("answer").hidden = false;
+}
+
+function showPicture(id, blob) {
+  URL.revokeObjectURL(at(id).src);
+  at(id).src = URL.createObjectURL(blob);
+}
+
+async function showMap(label, turn) {
+  const response = await askPhoto(`explain?label=${encodeURIComponent(label)}`, "image/png");
+  const picture = await response.blob();
+  if (turn !== shown) return;
+  showPicture("map", picture);
+  at("map").alt = `What in the photo speaks for ${label}`;
+  at("explained").value = label;
+  at("map-figure").hidden = false;
+}
+
+async function take(file) {
+  photo = file;
+  shown += 1;
+  const turn = shown;
+  at("answer").hidden = true;
+  at("map-figure").hidden = true;
+  say("Looking at the photo …");
+  try {
+    if (!model) await readModel();
+    const answer = await (await askPhoto("predict", "application/json")).json();
+    if (turn !== shown) return;
+    showPicture("preview", file);
+    showAnswer(answer);
+    say("");
+    if (model?.explains) await showMap(answer.label, turn);
+  } catch (error) {
+    if (turn === shown) say(error.message);
+  }
+}
+
+at("photo").addEventListener("change", (event) => {
+  if (event.target.files.length) take(event.target.files[0]);
+});
+at("explained").addEventListener("change", (event) => {
+  showMap(event.target.value, shown).catch((error) => say(error.message));
+});
+at("key-form").addEventListener("submit", (event) => {
+  event.preventDefault();
+  key = at("key").value.trim();
+  readModel().then(() => { if (photo && model) take(photo); });
+});
+for (const name of ["dragover", "dragleave", "drop"]) {
+  document.addEventListener(name, (event) => {
+    event.preventDefault();
+    at("drop").classList.toggle("over", name === "dragover");
+  });
+}
+document.addEventListener("drop", (event) => {
+  const [file] = event.dataTransfer.files;
+  if (file) take(file);
+});
+readModel();
