@@ -59,7 +59,7 @@ def schemas(manifest: ModelManifest, settings: ServiceSettings) -> dict[str, Any
                 "map": {
                     "type": "array",
                     "items": {"type": "array", "items": {"type": "number"}},
-                    "description": "How much each place speaks for the class, rows from the top, in units of the logit.",
+                    "description": "How much each place speaks for the class, rows from the top, in units of logits.",
                 },
                 "overlay": {
                     "type": ["string", "null"],

@@ -65,7 +65,7 @@ class ServiceSettings(Section):
     api_keys: Annotated[tuple[SecretStr, ...], BeforeValidator(_split)] = ()
     max_upload_mb: float = Field(default=20, gt=0, le=1000)
     max_pixels: int = Field(default=50_000_000, ge=1, le=150_000_000)
-    request_timeout_s: float = Field(default=30, gt=0, le=3600)
+    request_timeout_s: float = Field(default=30, gt=0, le=110)
     max_concurrency: int = Field(default=32, ge=1, le=10_000)
     max_batch: int = Field(default=32, ge=1, le=1000)
     formats: Annotated[tuple[str, ...], BeforeValidator(_split)] = ("JPEG", "PNG", "WEBP")

@@ -1,5 +1,6 @@
 """A Bento store that holds two builds, and servers of its newest Bento."""
 
+import json
 import os
 import signal
 import socket
@@ -8,13 +9,15 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import httpx
+import numpy as np
 import pytest
 
 from bentos.package import build_bento
+from quality_gate.models.manifest import ONNX_FILE, WEIGHTS_FILE, ModelManifest, file_digest
 
 GATE = "tomato-ripeness"
 
@@ -40,6 +43,17 @@ class Server:
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
+    @property
+    def workers(self) -> list[int]:
+        """Process ids of the workers."""
+        task = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
+        return sorted(int(child) for child in task.read_text().split())
+
+    @property
+    def lines(self) -> list[dict[str, object]]:
+        """What the log says of requests."""
+        return [json.loads(line) for line in self.log.read_text().splitlines() if line.startswith('{"time"')]
+
     def begin_request(self, body: bytes, sent: int) -> socket.socket:
         """Open a request to classify the form ``body`` (boundary ``b``) and send its first ``sent`` bytes."""
         connection = socket.create_connection(("127.0.0.1", self.port), timeout=30)
@@ -52,12 +66,63 @@ class Server:
 
 
 @pytest.fixture(scope="session")
-def built(write_tiny_model: Callable[..., Path], tmp_path_factory: pytest.TempPathFactory) -> BuiltStore:
+def write_explainable_model(write_tiny_model: Callable[..., Path]) -> Callable[..., Path]:
+    """Writes a real model folder whose network ends in an average of feature maps and a linear layer."""
+
+    def write(folder: Path, *, version: str | None = "1", seed: int = 0) -> Path:
+        write_tiny_model(folder, version=version)
+        manifest = ModelManifest.load(folder)
+        _write_mapping_network(folder, manifest, seed)
+        digests = {**manifest.digests, "onnx": file_digest(folder / ONNX_FILE)}
+        replace(manifest, digests=digests).save(folder)
+        return folder
+
+    return write
+
+
+def _write_mapping_network(folder: Path, manifest: ModelManifest, seed: int) -> None:
+    import onnx
+    from onnx import TensorProto, helper, numpy_helper
+    from safetensors.numpy import save_file
+
+    classes, size, features = len(manifest.classes), manifest.preprocessing.size, 4
+    rng = np.random.default_rng(seed)
+    # Each patch looks at the colours of its four quarters; the patches are a quarter of the photo.
+    patches = np.kron(rng.normal(size=(features, 3, 2, 2)), np.ones((size // 4, size // 4))).astype(np.float32)
+    weight = rng.normal(size=(classes, features)).astype(np.float32)
+    values = {
+        "patches": patches / (size // 4) ** 2,
+        "weight": weight,
+        "bias": rng.normal(0, 0.1, classes).astype(np.float32),
+    }
+    graph = helper.make_graph(
+        [
+            helper.make_node("Conv", ["photos", "patches"], ["linear"], strides=[size // 2, size // 2]),
+            helper.make_node("Relu", ["linear"], ["feature_maps"]),
+            helper.make_node("GlobalAveragePool", ["feature_maps"], ["pooled"]),
+            helper.make_node("Flatten", ["pooled"], ["features"]),
+            helper.make_node("Gemm", ["features", "weight", "bias"], ["logits"], transB=1),
+        ],
+        "explainable",
+        [helper.make_tensor_value_info("photos", TensorProto.FLOAT, ["n", 3, size, size])],
+        [
+            helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["n", classes]),
+            helper.make_tensor_value_info("feature_maps", TensorProto.FLOAT, ["n", features, 2, 2]),
+        ],
+        [numpy_helper.from_array(value, name) for name, value in values.items()],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
+    onnx.save(model, folder / ONNX_FILE)
+    save_file({"head.weight": weight, "head.bias": values["bias"]}, folder / WEIGHTS_FILE)
+
+
+@pytest.fixture(scope="session")
+def built(write_explainable_model: Callable[..., Path], tmp_path_factory: pytest.TempPathFactory) -> BuiltStore:
     """Version 2 is built, then version 1 again, as a rollback does; below a hidden folder, as the product's home is."""
     folder = tmp_path_factory.mktemp("bento")
     home = folder / ".home" / "bentos"
-    former = write_tiny_model(folder / "former", version="1")
-    newer = write_tiny_model(folder / "newer", version="2", seed=1)
+    former = write_explainable_model(folder / "former", version="1")
+    newer = write_explainable_model(folder / "newer", version="2", seed=1)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("BENTOML_HOME", str(home))
         tags = (build_bento(newer, name=GATE), build_bento(former, name=GATE))
@@ -66,13 +131,17 @@ def built(write_tiny_model: Callable[..., Path], tmp_path_factory: pytest.TempPa
 
 @pytest.fixture(scope="session")
 def serve(built: BuiltStore, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., "contextmanager[Server]"]:
-    """Starts a server of a store's newest Bento; whatever is left of it is killed when the context ends."""
+    """Starts a server of a store's newest Bento; whatever is left of it is killed when the context ends.
+
+    ``API_KEYS="…"`` sets ``QUALITY_GATE_API_KEYS``.
+    """
 
     @contextmanager
-    def start(home: Path = built.home, name: str = GATE) -> Iterator[Server]:
+    def start(home: Path = built.home, name: str = GATE, **settings: str) -> Iterator[Server]:
         folder = tmp_path_factory.mktemp("server")
         port = _free_port()
-        environment = {**os.environ, "BENTOML_HOME": str(home), "BENTOML_DO_NOT_TRACK": "true"}
+        ours = {"BENTOML_HOME": str(home), "BENTOML_DO_NOT_TRACK": "true"}
+        environment = {**os.environ, **ours, **{f"QUALITY_GATE_{key}": value for key, value in settings.items()}}
         environment.pop("BENTOML_HOST", None)
         log = folder / "log"
         with log.open("wb") as output:
@@ -97,6 +166,20 @@ def serve(built: BuiltStore, tmp_path_factory: pytest.TempPathFactory) -> Callab
                 process.wait()
 
     return start
+
+
+@pytest.fixture(scope="session")
+def server(serve: Callable[..., "contextmanager[Server]"]) -> Iterator[Server]:
+    """A server with the settings of no operator, for tests that leave it as it was."""
+    with serve() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def client(server: Server) -> Iterator[httpx.Client]:
+    """Asks that server."""
+    with httpx.Client(base_url=server.url, timeout=60) as client:
+        yield client
 
 
 def _free_port() -> int:

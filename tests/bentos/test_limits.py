@@ -1,113 +1,108 @@
 import asyncio
-import json
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bentos.limits import BodyLimit
+from bentos.limits import Slots, draining, read_body
+from bentos.refusals import Refusal
 
 
-async def _reading_app(scope, receive, send):
-    """Reads the body and answers with its length; stops without an answer when the client goes."""
-    total = 0
-    while True:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            break
-        total += len(message["body"])
-        if not message["more_body"]:
-            break
-    await send({"type": "http.response.start", "status": 200, "headers": []})
-    await send({"type": "http.response.body", "body": str(total).encode()})
-
-
-def call(app, chunks, headers=()):
-    """Send a body in chunks; return the status, the answer and the number of chunks that were read."""
+def receiving(chunks):
+    """A ``receive`` that hands out a body in chunks, then says that the client has gone."""
     messages = [
         {"type": "http.request", "body": chunk, "more_body": index < len(chunks) - 1}
         for index, chunk in enumerate(chunks)
     ]
-    sent = []
-    read = 0
 
     async def receive():
-        nonlocal read
-        if read == len(messages):
-            return {"type": "http.disconnect"}
-        read += 1
-        return messages[read - 1]
+        return messages.pop(0) if messages else {"type": "http.disconnect"}
 
-    async def send(message):
-        sent.append(message)
+    return receive, messages
 
-    asyncio.run(app({"type": "http", "headers": list(headers)}, receive, send))
-    starts = [message for message in sent if message["type"] == "http.response.start"]
-    bodies = [message for message in sent if message["type"] == "http.response.body"]
-    assert len(starts) == 1
-    assert [bool(message.get("more_body")) for message in bodies] == [True] * (len(bodies) - 1) + [False]
-    return starts[0]["status"], b"".join(message["body"] for message in bodies), read
+
+def read(chunks, *, max_bytes, headers=()):
+    receive, _ = receiving(chunks)
+    return asyncio.run(read_body({"headers": list(headers)}, receive, max_bytes=max_bytes))
 
 
 @settings(deadline=None, max_examples=50)
 @given(chunks=st.lists(st.binary(max_size=8), min_size=1, max_size=6))
 def test_a_body_passes_whole_exactly_when_it_is_within_the_limit(chunks):
-    length = sum(map(len, chunks))
-
-    status, body, _ = call(BodyLimit(_reading_app, max_bytes=10), chunks)
-
-    if length <= 10:
-        assert (status, body) == (200, str(length).encode())
+    if sum(map(len, chunks)) <= 10:
+        assert read(chunks, max_bytes=10) == b"".join(chunks)
     else:
-        assert status == 413
+        with pytest.raises(Refusal) as refused:
+            read(chunks, max_bytes=10)
+        assert refused.value.status == 413
 
 
-def test_a_declared_length_over_the_limit_never_reaches_the_application():
-    async def application(scope, receive, send):
-        pytest.fail("the application was called")
-
-    status, body, _ = call(BodyLimit(application, max_bytes=2_000_000), [b"x"], [(b"content-length", b"2000001")])
-
-    assert status == 413
-    assert json.loads(body) == {"error": "The request is larger than 2 MB; send a smaller photo."}
-
-
-def test_a_declared_length_at_the_limit_passes():
-    status, _, _ = call(BodyLimit(_reading_app, max_bytes=1), [b"x"], [(b"content-length", b"1")])
-
-    assert status == 200
-
-
-def test_what_the_client_still_sends_is_read_so_that_it_gets_the_answer():
-    status, _, read = call(BodyLimit(_reading_app, max_bytes=1), [b"xx"] * 5)
-
-    assert (status, read) == (413, 5)
-
-
-def test_a_client_that_stops_sending_does_not_hold_the_connection(monkeypatch):
-    monkeypatch.setattr("bentos.limits._DRAIN_SECONDS", 0.01)
-    sent = []
-
+def test_a_declared_length_over_the_limit_is_refused_before_anything_is_read():
     async def receive():
-        await asyncio.Event().wait()
+        pytest.fail("the body was read")
+
+    with pytest.raises(Refusal, match="larger than 2 MB") as refused:
+        asyncio.run(read_body({"headers": [(b"content-length", b"2000001")]}, receive, max_bytes=2_000_000))
+    assert refused.value.status == 413
+
+
+@pytest.mark.parametrize("declared", [b"1", b"", b"-5", b"1e9", b"\xff"])
+def test_a_declared_length_within_the_limit_or_none_at_all_passes(declared):
+    assert read([b"x"], max_bytes=1, headers=[(b"content-length", declared)]) == b"x"
+
+
+def test_a_client_that_goes_away_is_no_failure():
+    async def receive():
+        return {"type": "http.disconnect"}
+
+    with pytest.raises(Refusal, match="before its body was complete") as refused:
+        asyncio.run(read_body({"headers": []}, receive, max_bytes=1))
+    assert refused.value.status == 400
+
+
+def test_places_are_given_back_even_when_a_request_fails():
+    slots = Slots(1)
+
+    def fail_while_it_is_taken():
+        with slots.take():
+            with pytest.raises(Refusal) as refused, slots.take():
+                pytest.fail("there was a second place")
+            assert (refused.value.status, refused.value.headers) == (429, {"Retry-After": "1"})
+            raise ValueError("broken")
+
+    with pytest.raises(ValueError, match="broken"):
+        fail_while_it_is_taken()
+    with slots.take():
+        pass
+
+
+async def _respond(receive):
+    sent = []
 
     async def send(message):
         sent.append(message)
 
-    scope = {"type": "http", "headers": [(b"content-length", b"2")]}
-    asyncio.run(asyncio.wait_for(BodyLimit(_reading_app, max_bytes=1)(scope, receive, send), 5))
+    send_all = draining(receive, send)
+    await send_all({"type": "http.response.start", "status": 413, "headers": []})
+    await send_all({"type": "http.response.body", "body": b"no"})
+    return sent
 
-    assert sent[0]["status"] == 413
-    assert (b"connection", b"close") in sent[0]["headers"]
+
+def test_what_the_client_still_sends_is_read_so_that_it_gets_the_answer():
+    receive, left = receiving([b"xx"] * 5)
+    sent = asyncio.run(_respond(receive))
+
+    assert left == []
+    assert [message.get("more_body") for message in sent] == [None, True, False]
+    assert b"".join(message.get("body", b"") for message in sent) == b"no"
+
+
+def test_a_client_that_stops_sending_does_not_hold_the_connection(monkeypatch):
+    monkeypatch.setattr("bentos.limits._DRAIN_SECONDS", 0.01)
+
+    async def receive():
+        await asyncio.Event().wait()
+
+    sent = asyncio.run(asyncio.wait_for(_respond(receive), 5))
+
     assert sent[-1]["more_body"] is False
-
-
-def test_other_connections_are_passed_through():
-    seen = []
-
-    async def application(scope, receive, send):
-        seen.append(scope["type"])
-
-    asyncio.run(BodyLimit(application)({"type": "lifespan"}, None, None))
-
-    assert seen == ["lifespan"]
