@@ -27,6 +27,7 @@ SOURCES: tuple[str, ...] = (
     "bentos/answers.py",
     "bentos/application.py",
     "bentos/authentication.py",
+    "bentos/composition.py",
     "bentos/endpoints.py",
     "bentos/entry.py",
     "bentos/exchange.py",

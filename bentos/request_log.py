@@ -1,7 +1,6 @@
 """One line of JSON a request. What clients send is never in it: no photo, no file name, no key, no address."""
 
 import json
-import logging
 import re
 import sys
 import traceback
@@ -20,21 +19,14 @@ def request_id(sent: str | None) -> str:
 class RequestLog:
     """Writes to the standard output."""
 
-    def __init__(self) -> None:
-        self._logger = logging.getLogger("quality_gate.requests")
-        self._logger.setLevel(logging.INFO)
-        self._logger.propagate = False
-        if not self._logger.handlers:
-            handler = logging.StreamHandler(sys.stdout)
-            handler.setFormatter(logging.Formatter("%(message)s"))
-            self._logger.addHandler(handler)
-
     def write(self, **fields: Any) -> None:
         """Write a line; ``fields`` are plain values."""
         now = datetime.now(UTC).isoformat(timespec="milliseconds")
-        self._logger.info(json.dumps({"time": now, **fields}))
+        # One write a line, so that those of several workers do not mix.
+        sys.stdout.write(json.dumps({"time": now, **fields}) + "\n")
+        sys.stdout.flush()
 
     def write_failure(self, request: str, error: BaseException) -> None:
         """Write where a defect showed; without the message of the error, which may repeat what a client sent."""
         places = [f"{frame.filename}:{frame.lineno}" for frame in traceback.extract_tb(error.__traceback__)]
-        self._logger.error(json.dumps({"request_id": request, "defect": type(error).__name__, "places": places[-8:]}))
+        self.write(request_id=request, defect=type(error).__name__, places=places[-8:])

@@ -9,60 +9,14 @@ from pathlib import Path
 
 import bentoml
 
-from bentos.answers import Answerer, NoSink
 from bentos.application import GateApplication
-from bentos.authentication import KeyRing
-from bentos.endpoints import Endpoints
-from bentos.explanation import PhotoExplainer
+from bentos.composition import build_application
 from bentos.limits import App, Receive, Scope, Send
-from bentos.metrics import ServiceMetrics
-from bentos.model_card import describe
-from bentos.openapi import openapi_endpoint
-from bentos.page import page_endpoints
-from bentos.request_log import RequestLog
 from bentos.routing import Router
 from bentos.settings import ServiceSettings
-from bentos.worker_pool import WorkerPool
-from quality_gate.inference import OnnxClassifier
 from quality_gate.models.manifest import ModelManifest
 
 MODEL_FOLDER = Path(__file__).resolve().parent / "model"
-
-
-def build_application(folder: Path, settings: ServiceSettings) -> GateApplication:
-    """The application that serves the model in ``folder``.
-
-    Raises:
-        UserError: the settings do not fit the model.
-        UnknownModelFormat: the folder holds no model that can be read.
-    """
-    # One thread an inference: photos are worked on side by side, and one alone gains little from a second.
-    classifier = OnnxClassifier(folder, threads=1)
-    manifest = classifier.manifest
-    router = Router(manifest, settings.costs)
-    explainer = PhotoExplainer(folder, classifier)
-    metrics = ServiceMetrics(f"{manifest.name}:{manifest.version or 'candidate'}")
-    endpoints = Endpoints(
-        # The sink is where an answered photo becomes a record.
-        answerer=Answerer(classifier, router, settings, NoSink()),
-        explainer=explainer,
-        router=router,
-        settings=settings,
-        pool=WorkerPool(settings.worker_threads, metrics.queue_changed),
-        metrics=metrics,
-        model=describe(folder, manifest, settings, explains=explainer.exact),
-    )
-    keys = KeyRing([key.get_secret_value() for key in settings.api_keys])
-    table = {**endpoints.table(), **page_endpoints()}
-    table["/openapi.json"] = openapi_endpoint(manifest, settings)
-    return GateApplication(
-        table,
-        keys,
-        metrics,
-        RequestLog(),
-        max_concurrency=settings.max_concurrency,
-        timeout_s=settings.request_timeout_s,
-    )
 
 
 @bentoml.service(
@@ -84,7 +38,7 @@ class QualityGateService:
         self.application = build_application(MODEL_FOLDER, ServiceSettings.from_environment(os.environ))
 
     @bentoml.on_deployment
-    def check_settings() -> None:  # type: ignore[misc]  # BentoML makes it a static method
+    def check_settings() -> None:
         """Say once, before any worker starts, what is wrong with the settings."""
         Router(ModelManifest.load(MODEL_FOLDER), ServiceSettings.from_environment(os.environ).costs)
 

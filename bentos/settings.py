@@ -42,7 +42,10 @@ def _split(value: object) -> object:
 
 
 def _parse(value: object) -> object:
-    return json.loads(value) if isinstance(value, str) else value
+    try:
+        return json.loads(value) if isinstance(value, str) else value
+    except ValueError:
+        raise ValueError("not JSON") from None
 
 
 class ServiceSettings(Section):
@@ -112,9 +115,6 @@ class ServiceSettings(Section):
             return cls(**given)  # type: ignore[arg-type]  # pydantic converts the texts
         except ValidationError as error:
             raise UserError(_sentence(error.errors()[0])) from None
-        except ValueError:
-            # Only JSON that cannot be read gets here.
-            raise UserError(f"{PREFIX}COSTS: not JSON; expected {_EXAMPLES['costs']}.") from None
 
 
 _EXAMPLES = {"costs": '{"review": 1, "wrong": {"LABEL": 25}}'}

@@ -1,0 +1,222 @@
+"""The application in this process, with settings and mishaps that a real server would need a start of its own for."""
+
+import asyncio
+import io
+import json
+import threading
+
+import httpx
+import pytest
+from PIL import Image
+
+from bentos import composition
+from bentos.answers import Answerer, OutboxUnavailable
+from bentos.composition import build_application
+from bentos.explanation import write_head
+from bentos.settings import ServiceSettings
+from quality_gate.data.scenes import encode_scene
+from quality_gate.errors import UserError
+
+PHOTO = encode_scene("tomato", 3, size=64)
+KEY = "0123456789abcdef"
+
+
+@pytest.fixture(scope="module")
+def model(write_explainable_model, tmp_path_factory):
+    folder = write_explainable_model(tmp_path_factory.mktemp("model"))
+    write_head(folder, folder)
+    return folder
+
+
+@pytest.fixture
+def ask(model):
+    """Asks an application with settings, or one that is given; ``chunks`` makes the body come in parts."""
+
+    async def health(_scope, _receive, send):
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b"well"})
+
+    def ask(method, path, *, application=None, folder=model, chunks=None, content=PHOTO, kind="image/jpeg", **settings):
+        headers = settings.pop("headers", {})
+        application = application or build_application(folder, ServiceSettings(**settings))
+
+        async def app(scope, receive, send):
+            await application(scope, receive, send, health)
+
+        async def send():
+            transport = httpx.ASGITransport(app)
+            async with httpx.AsyncClient(transport=transport, base_url="http://gate") as client:
+                body = None if method == "GET" else chunks() if chunks else content
+                return await client.request(method, path, content=body, headers={"content-type": kind, **headers})
+
+        return asyncio.run(asyncio.wait_for(send(), 60))
+
+    return ask
+
+
+def log_lines(capsys):
+    return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+
+
+@pytest.mark.parametrize(
+    ("method", "path"), [("POST", "/predict"), ("POST", "/explain"), ("GET", "/model"), ("GET", "/metrics")]
+)
+def test_with_keys_the_model_and_photos_need_one(ask, method, path):
+    refused = ask(method, path, api_keys=[KEY])
+    wrong = ask(method, path, api_keys=[KEY], headers={"x-api-key": KEY[:-1]})
+    right = ask(method, path, api_keys=[KEY, "f" * 16], headers={"authorization": f"Bearer {KEY}"})
+
+    assert (refused.status_code, wrong.status_code, right.status_code) == (401, 401, 200)
+    assert refused.headers["www-authenticate"] == "Bearer"
+    assert "API key" in refused.json()["error"]
+
+
+@pytest.mark.parametrize("path", ["/livez", "/readyz", "/healthz", "/", "/page.js", "/openapi.json"])
+def test_probes_and_the_page_need_no_key(ask, path):
+    assert ask("GET", path, api_keys=[KEY]).status_code == 200
+
+
+def test_what_is_nowhere_tells_nothing_of_keys(ask):
+    assert ask("GET", "/nothing", api_keys=[KEY]).status_code == 404
+
+
+def test_neither_keys_nor_names_nor_addresses_are_logged(ask, capsys):
+    form = (
+        b'--b\r\nContent-Disposition: form-data; name="image"; filename="secret.jpg"\r\n\r\n' + PHOTO + b"\r\n--b--\r\n"
+    )
+    kind = "multipart/form-data; boundary=b"
+    ask("POST", "/predict?note=hidden", content=form, kind=kind, api_keys=[KEY], headers={"x-api-key": KEY})
+    ask("POST", "/predict", content=form, kind=kind, api_keys=[KEY], headers={"x-api-key": "wrong-" + KEY})
+    ask("GET", "/private/address", api_keys=[KEY])
+
+    said = capsys.readouterr().out
+    lines = [json.loads(line) for line in said.splitlines()]
+    assert [(line["endpoint"], line["status"]) for line in lines] == [
+        ("predict", 200), ("predict", 401), ("unknown", 404)
+    ]  # fmt: skip
+    assert not any(word in said for word in (KEY, "secret", "hidden", "private"))
+
+
+def test_a_slow_body_gets_504_and_gives_its_place_back(model, ask):
+    application = build_application(model, ServiceSettings(request_timeout_s=0.2, max_concurrency=1))
+
+    async def slowly():
+        yield PHOTO[:10]
+        await asyncio.sleep(30)
+
+    late = ask("POST", "/predict", application=application, chunks=slowly)
+    next_one = ask("POST", "/predict", application=application)
+
+    assert late.status_code == 504
+    assert "longer than 0.2 seconds" in late.json()["error"]
+    assert next_one.status_code == 200
+
+
+def test_slow_work_gets_504(model, ask, monkeypatch):
+    ended = threading.Event()
+    monkeypatch.setattr(Answerer, "read", lambda _self, _photo: ended.wait(30))
+
+    late = ask("POST", "/predict", request_timeout_s=0.2, threads=1)
+    ended.set()
+
+    assert late.status_code == 504
+
+
+@pytest.mark.parametrize("path", ["/predict", "/predict_batch", "/explain"])
+def test_a_defect_is_500_without_its_trace_and_the_log_says_where(ask, capsys, monkeypatch, path):
+    def broken(_self, _photo):
+        raise RuntimeError("content of the photo")
+
+    monkeypatch.setattr(Answerer, "read", broken)
+    field = "images" if path == "/predict_batch" else "image"
+    form = f'--b\r\nContent-Disposition: form-data; name="{field}"; filename="a"\r\n\r\nx\r\n--b--\r\n'.encode()
+    response = ask("POST", path, content=form, kind="multipart/form-data; boundary=b")
+
+    assert response.status_code == 500
+    assert response.headers["x-request-id"] in response.json()["error"]
+    defect, line = log_lines(capsys)
+    assert (defect["defect"], line["status"]) == ("RuntimeError", 500)
+    assert defect["request_id"] == line["request_id"] == response.headers["x-request-id"]
+    assert "test_application.py" in defect["places"][-1]
+    assert "content of the photo" not in json.dumps(defect)
+
+
+class Sink:
+    """Keeps what it is given, or fails."""
+
+    def __init__(self):
+        self.kept = []
+        self.broken = False
+
+    def record(self, answered):
+        if self.broken:
+            raise OutboxUnavailable
+        self.kept.append(answered)
+
+
+def test_every_answer_is_recorded_before_it_is_given_and_503_where_it_cannot_be(model, ask, monkeypatch):
+    sink = Sink()
+    monkeypatch.setattr(composition, "NoSink", lambda: sink)
+    application = build_application(model, ServiceSettings())
+    bodies = {
+        "/predict": b'--b\r\nContent-Disposition: form-data; name="image"; filename="belt/7.jpg"\r\n\r\n' + PHOTO,
+        "/predict_batch": b'--b\r\nContent-Disposition: form-data; name="images"; filename="1.jpg"\r\n\r\n'
+        + PHOTO
+        + b'\r\n--b\r\nContent-Disposition: form-data; name="images"; filename="2.jpg"\r\n\r\nno photo',
+    }
+    options = {"application": application, "kind": "multipart/form-data; boundary=b"}
+
+    given = [ask("POST", path, content=body + b"\r\n--b--\r\n", **options) for path, body in bodies.items()]
+    explained = ask("POST", "/explain", application=application)
+    sink.broken = True
+    refused = [ask("POST", path, content=body + b"\r\n--b--\r\n", **options) for path, body in bodies.items()]
+
+    assert [response.status_code for response in (*given, explained)] == [200, 200, 200]
+    (single,), (batched,) = sink.kept
+    assert single.answer.to_json() == given[0].json()
+    assert (single.name, batched.name) == ("belt/7.jpg", "1.jpg")
+    assert single.threshold == 0.6
+    assert len(single.image_sha256) == 64
+    assert (single.statistics.width, single.statistics.height) == (64, 64)
+    assert 0 < single.latency_s < 60
+    assert [response.status_code for response in refused] == [503, 503]
+    assert refused[0].headers["retry-after"] == "5"
+
+
+def test_formats_and_pixels_are_the_operators(ask, model):
+    bmp = io.BytesIO()
+    Image.new("RGB", (20, 10), (200, 0, 0)).save(bmp, "BMP")
+    options = {"content": bmp.getvalue(), "kind": "image/bmp"}
+
+    assert ask("POST", "/predict", **options).status_code == 422
+    assert ask("POST", "/predict", formats=["JPEG", "BMP"], **options).status_code == 200
+    assert "at most 199" in ask("POST", "/predict", formats=["BMP"], max_pixels=199, **options).json()["error"]
+    assert ask("POST", "/predict", max_upload_mb=0.001).status_code == 413
+
+
+def test_costs_send_answers_to_review(ask):
+    assert ask("POST", "/predict").json()["decision"] == "accept"
+    costs = {"review": 1, "wrong": dict.fromkeys(("onion", "potato", "tomato"), 1e6)}
+    assert ask("POST", "/predict", costs=costs).json()["decision"] == "review"
+
+
+def test_costs_of_another_model_stop_the_start(ask):
+    with pytest.raises(UserError, match="'kiwi' is no label of the model"):
+        ask("POST", "/predict", costs={"review": 1, "wrong": {"kiwi": 2}})
+
+
+def test_a_model_without_exact_maps_says_so(ask, write_tiny_model, tmp_path):
+    folder = write_tiny_model(tmp_path / "plain")
+
+    assert ask("POST", "/predict", folder=folder).status_code == 200
+    assert ask("GET", "/model", folder=folder).json()["explains"] is False
+    refused = ask("POST", "/explain", folder=folder)
+    assert refused.status_code == 422
+    assert "no exact activation maps" in refused.json()["error"]
+
+
+def test_metrics_of_the_test_photos_are_shown_where_the_bento_has_them(ask, write_tiny_model, tmp_path):
+    folder = write_tiny_model(tmp_path / "measured")
+    (folder / "metrics.json").write_text('{"macro_f1": 0.93}')
+
+    assert ask("GET", "/model", folder=folder).json()["metrics"] == {"macro_f1": 0.93}
