@@ -1,0 +1,86 @@
+"""The interface as it is described is the interface as it is."""
+
+import subprocess
+import sys
+
+import pytest
+from jsonschema import Draft202012Validator
+
+from quality_gate.data.scenes import encode_scene
+
+PHOTO = encode_scene("tomato", 3, size=64)
+JSON = "application/json"
+
+
+@pytest.fixture(scope="module")
+def document(client):
+    return client.get("/openapi.json").json()
+
+
+def validator(document, schema):
+    return Draft202012Validator({**schema, "components": document["components"]})
+
+
+def test_every_address_is_described(document):
+    assert set(document["paths"]) == {
+        "/", "/predict", "/predict_batch", "/explain", "/model", "/metrics", "/openapi.json",
+        "/healthz", "/livez", "/readyz",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("path", ["/predict", "/predict_batch", "/explain"])
+def test_every_failure_is_described_with_an_example(document, path):
+    responses = document["paths"][path]["post"]["responses"]
+
+    assert set(responses) >= {"200", "400", "413", "415", "422", "429", "504"}
+    for status, response in responses.items():
+        if status != "200":
+            content = response["content"][JSON]
+            assert content["example"]["error"].endswith(".")
+            assert validator(document, content["schema"]).is_valid(content["example"])
+    assert "Retry-After" in responses["429"]["headers"]
+
+
+def test_the_photo_is_described_as_a_file_and_as_the_body(document):
+    content = document["paths"]["/predict"]["post"]["requestBody"]["content"]
+
+    assert set(content) == {"multipart/form-data", "image/jpeg", "image/png", "image/webp"}
+    assert content["multipart/form-data"]["schema"]["required"] == ["image"]
+    assert content["multipart/form-data"]["schema"]["properties"]["image"]["format"] == "binary"
+
+
+def test_the_examples_are_what_their_schemas_say(document):
+    examples = {name: schema for name, schema in document["components"]["schemas"].items() if "example" in schema}
+
+    assert set(examples) == {"Answer", "BatchAnswer", "Explanation"}
+    for name, schema in examples.items():
+        assert validator(document, schema).is_valid(schema["example"]), name
+
+
+@pytest.mark.parametrize(
+    ("path", "files"),
+    [
+        ("/predict", [("image", PHOTO)]),
+        ("/predict_batch", [("images", PHOTO), ("images", b"no photo")]),
+        ("/explain", [("image", PHOTO)]),
+        ("/model", None),
+    ],
+)
+def test_real_answers_are_what_the_schemas_say(client, document, path, files):
+    response = client.post(path, files=files) if files else client.get(path)
+    operation = document["paths"][path]["post" if files else "get"]
+
+    assert response.status_code == 200
+    found = validator(document, operation["responses"]["200"]["content"][JSON]["schema"]).iter_errors(response.json())
+    assert [error.message for error in found] == []
+
+
+@pytest.mark.slow
+def test_schemathesis_finds_no_difference(server):
+    # What it makes up as a photo is none, and rightly refused.
+    checks = ["--exclude-checks", "positive_data_acceptance"]
+    command = [sys.executable, "-W", "ignore", "-m", "schemathesis.cli", "run", f"{server.url}/openapi.json"]
+
+    result = subprocess.run([*command, "--max-examples", "100", *checks], capture_output=True, text=True)
+
+    assert result.returncode == 0, result.stdout
