@@ -13,6 +13,7 @@ from typing import Any
 import yaml
 
 from bentos.explanation import write_head
+from bentos.known_metrics import write_known_metrics
 from quality_gate.errors import UserError
 from quality_gate.home import locate
 from quality_gate.models.manifest import MANIFEST_FILE, ModelManifest
@@ -96,6 +97,7 @@ def build_bento(model_folder: Path, *, name: str, built: str | None = None) -> s
     with tempfile.TemporaryDirectory(prefix=".building-", dir=home) as folder:
         sources, store = Path(folder, "sources"), Path(folder, "store")
         _stage(model_folder, sources)
+        write_known_metrics(manifest, name, sources / "bentos" / "model")
         (sources / BUILD_FILE).write_text(yaml.safe_dump(build_file(manifest, name), sort_keys=False))
         _run_build(sources, store, bento_version)
         _publish(store / "bentos" / name / bento_version, home / "bentos" / name)
@@ -160,9 +162,10 @@ def _describe(manifest: ModelManifest, name: str) -> str:
     return (
         f"# {name}\n\nModel {manifest.name}:{manifest.version or 'candidate'} ({manifest.architecture}) tells "
         f"{', '.join(manifest.classes)} apart.\n\n{promise}\n\n"
-        "`POST /predict` takes a photo in the multipart field `image`; `GET /model` describes the model. What cannot "
-        'be answered gets `{"error": "…"}`: 422 without a usable photo, 413 for a body over 20 MB, 429 while too '
-        "many requests wait, 504 after 30 seconds.\n"
+        "`POST /predict` takes a photo in the multipart field `image`, `POST /predict_batch` many in `images`, `POST "
+        "/explain` shows what in a photo spoke for the answer; `GET /model` describes the model, `GET /openapi.json` "
+        'the interface, and `GET /` is a page. What cannot be answered gets `{"error": "…"}`: 422 without a usable '
+        "photo, 413 for a body that is too large, 429 while too many requests wait, 504 after the time limit.\n"
     )
 
 

@@ -1,6 +1,7 @@
 """One line of JSON a request. What clients send is never in it: no photo, no file name, no key, no address."""
 
 import json
+import logging
 import re
 import sys
 import traceback
@@ -18,6 +19,10 @@ def request_id(sent: str | None) -> str:
 
 class RequestLog:
     """Writes to the standard output."""
+
+    def __init__(self) -> None:
+        # The reader of forms warns of what is told in the answer.
+        logging.getLogger("python_multipart").setLevel(logging.ERROR)
 
     def write(self, **fields: Any) -> None:
         """Write a line; ``fields`` are plain values."""

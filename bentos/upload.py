@@ -79,6 +79,7 @@ class _Form:
         self._data: list[bytes] = []
         self._name, self._file_name = "", ""
         self._is_file = self._complete = False
+        self._parts = 0
 
     def read(self, content_type: str, body: bytes) -> None:
         try:
@@ -97,6 +98,10 @@ class _Form:
             raise unusable(f"The form cannot be read (it ends before its last boundary); {self._how}.")
 
     def on_part_begin(self) -> None:
+        # A part costs more than its bytes tell: twenty megabytes of empty ones would stop the worker for seconds.
+        self._parts += 1
+        if self._parts > self._max_photos + _MAX_TEXTS:
+            raise unusable(f"The form has more than {self._max_photos + _MAX_TEXTS} parts; {self._how}.")
         self._disposition, self._data = b"", []
 
     def on_header_field(self, data: bytes, start: int, end: int) -> None:
@@ -117,8 +122,6 @@ class _Form:
         self._name = options[b"name"].decode("utf-8", "replace")
         self._is_file = b"filename" in options
         self._file_name = options.get(b"filename", b"").decode("utf-8", "replace")
-        if not self._is_file and len(self.texts) >= _MAX_TEXTS:
-            raise unusable(f"The form has more than {_MAX_TEXTS} fields; {self._how}.")
 
     def on_part_data(self, data: bytes, start: int, end: int) -> None:
         if self._is_file or sum(map(len, self._data)) + end - start <= _MAX_TEXT_BYTES:
