@@ -224,7 +224,10 @@ def normalise(pixels: NDArray[np.uint8], spec: PreprocessingSpec) -> NDArray[np.
     """
     scale = np.float32(1) / (np.float32(255) * np.asarray(spec.std, dtype=np.float32))
     shift = np.asarray(spec.mean, dtype=np.float32) / np.asarray(spec.std, dtype=np.float32)
-    return np.ascontiguousarray(np.moveaxis(pixels * scale - shift, -1, -3))
+    # Planes first: numpy is ten times slower where the innermost axis has only the three channels.
+    planes = np.ascontiguousarray(np.moveaxis(pixels, -1, -3)) * scale[:, None, None]
+    planes -= shift[:, None, None]
+    return planes
 
 
 def preprocess(data: bytes, spec: PreprocessingSpec) -> NDArray[np.float32]:
