@@ -20,11 +20,6 @@ class KeyRing:
         # Of equal length, so that a comparison tells nothing of the length of a key.
         self._digests = [_digest(key) for key in keys]
 
-    @property
-    def required(self) -> bool:
-        """Whether a request needs a key."""
-        return bool(self._digests)
-
     def check(self, headers: Mapping[str, str]) -> None:
         """Let a request pass that has a key.
 

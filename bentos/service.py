@@ -6,15 +6,17 @@ Runs inside a Bento, which carries the model in ``model/`` beside this file. ``b
 
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import bentoml
 
-from bentos.application import GateApplication
-from bentos.composition import build_application
 from bentos.limits import App, Receive, Scope, Send
 from bentos.routing import Router
 from bentos.settings import ServiceSettings
 from quality_gate.models.manifest import ModelManifest
+
+if TYPE_CHECKING:
+    from bentos.application import GateApplication
 
 MODEL_FOLDER = Path(__file__).resolve().parent / "model"
 
@@ -35,6 +37,9 @@ class QualityGateService:
     """Says of a photo what it shows, and whether to accept the answer or send it to review."""
 
     def __init__(self) -> None:
+        # Here, in the worker: the process that only watches over it starts sooner without.
+        from bentos.composition import build_application
+
         self.application = build_application(MODEL_FOLDER, ServiceSettings.from_environment(os.environ))
 
     @bentoml.on_deployment
@@ -48,7 +53,7 @@ class GateMiddleware:
 
     def __init__(self, app: App) -> None:
         self._app = app
-        self._application: GateApplication | None = None
+        self._application: "GateApplication | None" = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a connection on."""

@@ -34,10 +34,6 @@ class WorkerPool:
         future.add_done_callback(self._never_begun)
         return await asyncio.wrap_future(future)
 
-    def close(self) -> None:
-        """Let the threads end; they finish what they have begun."""
-        self._pool.shutdown(wait=False, cancel_futures=True)
-
     def _never_begun(self, future: "Future[T]") -> None:
         if future.cancelled():
             self._queue_changed(-1)
