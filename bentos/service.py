@@ -53,7 +53,7 @@ class GateMiddleware:
 
     def __init__(self, app: App) -> None:
         self._app = app
-        self._application: "GateApplication | None" = None
+        self._application: GateApplication | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a connection on."""
