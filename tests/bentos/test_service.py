@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from quality_gate.evaluation.explain import open_explainer
+from quality_gate.evaluation.explain import open_explainer, overlay, seen_pixels
 from quality_gate.inference import OnnxClassifier
 from quality_gate.models.manifest import ModelManifest
 from quality_gate.preprocess import preprocess
@@ -176,6 +176,15 @@ def test_clients_that_went_away_leave_their_places_to_others(server, client):
     assert 200 in statuses(client, until=200)
 
 
+@pytest.mark.parametrize("path", ["/", "/model", "/metrics", "/livez", "/openapi.json"])
+def test_the_head_of_an_answer_can_be_asked_for_alone(client, path):
+    response = client.head(path)
+
+    assert response.status_code == 200
+    assert response.content == b""
+    assert response.headers["x-request-id"]
+
+
 @pytest.mark.parametrize("path", ["/livez", "/readyz", "/metrics"])
 def test_health_and_metrics_are_answered(client, path):
     assert client.get(path).status_code == 200
@@ -240,8 +249,10 @@ def test_an_explanation_spreads_the_logit_over_the_photo(client, built):
     assert np.allclose(given["map"], explainer.activation_maps(tensor, (index,))[0], atol=1e-5)
     logits = explainer.session.run(["logits"], {"photos": tensor[None]})[0][0]
     assert np.mean(given["map"]) + explainer.bias[index] == pytest.approx(logits[index], abs=1e-4)
-    overlay = Image.open(io.BytesIO(base64.b64decode(given["overlay"])))
-    assert (overlay.format, overlay.size, overlay.mode) == ("PNG", (32, 32), "RGB")
+    picture = Image.open(io.BytesIO(base64.b64decode(given["overlay"])))
+    assert (picture.format, picture.mode) == ("PNG", "RGB")
+    seen = seen_pixels(tensor, ModelManifest.load(built.model).preprocessing)
+    assert np.array_equal(picture, overlay(seen, np.array(given["map"])))
 
 
 def test_any_label_can_be_explained_and_as_a_picture(client):
