@@ -48,7 +48,8 @@ def open_page(browser):
         page.on("request", lambda request: asked.append((server.url, request.url)))
         page.on("pageerror", lambda error: failed.append(str(error)))
         page.on("console", lambda message: failed.append(message.text) if message.type == "error" else None)
-        page.goto(server.url)
+        # With what it asks of the service: a key pressed before that is sometimes lost.
+        page.goto(server.url, wait_until="networkidle")
         pages.append(page)
         return page
 
