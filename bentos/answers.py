@@ -13,11 +13,8 @@ from bentos.settings import ServiceSettings
 from bentos.upload import Photo
 from quality_gate.data.audit import ImageFacts, measure
 from quality_gate.inference import Decision, OnnxClassifier
+from quality_gate.monitoring.outbox import Backlog, OutboxUnavailable
 from quality_gate.preprocess import UnreadableImage, decode, prepare
-
-
-class OutboxUnavailable(Exception):
-    """An answered photo cannot be recorded now: an :class:`AnswerSink` could not keep it."""
 
 
 @dataclass(frozen=True)
@@ -51,12 +48,8 @@ class AnswerSink(Protocol):
             OutboxUnavailable: they could not be kept; the client is told to come again.
         """
 
-
-class NoSink:
-    """Records nothing."""
-
-    def record(self, answered: Sequence[AnsweredPhoto]) -> None:
-        """Let the answers go unrecorded."""
+    def backlog(self) -> Backlog:
+        """The answers that are durable, but not yet where people look for them."""
 
 
 class Answerer:

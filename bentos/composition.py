@@ -1,8 +1,8 @@
-"""Puts the parts of the service together; here an :class:`bentos.answers.AnswerSink` is plugged in."""
+"""Puts the parts of the service together."""
 
 from pathlib import Path
 
-from bentos.answers import Answerer, NoSink
+from bentos.answers import Answerer, AnswerSink
 from bentos.application import GateApplication
 from bentos.authentication import KeyRing
 from bentos.endpoints import Endpoints
@@ -18,8 +18,8 @@ from bentos.worker_pool import WorkerPool
 from quality_gate.inference import OnnxClassifier
 
 
-def build_application(folder: Path, settings: ServiceSettings) -> GateApplication:
-    """The application that serves the model in ``folder``.
+def build_application(folder: Path, settings: ServiceSettings, sink: AnswerSink) -> GateApplication:
+    """The application that serves the model in ``folder`` and records its answers in ``sink``.
 
     Raises:
         UserError: the settings do not fit the model.
@@ -30,9 +30,9 @@ def build_application(folder: Path, settings: ServiceSettings) -> GateApplicatio
     manifest = classifier.manifest
     router = Router(manifest, settings.costs)
     explainer = PhotoExplainer(folder, classifier)
-    metrics = ServiceMetrics(f"{manifest.name}:{manifest.version or 'candidate'}")
+    metrics = ServiceMetrics(f"{manifest.name}:{manifest.version or 'candidate'}", sink.backlog)
     endpoints = Endpoints(
-        answerer=Answerer(classifier, router, settings, NoSink()),
+        answerer=Answerer(classifier, router, settings, sink),
         explainer=explainer,
         router=router,
         settings=settings,

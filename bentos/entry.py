@@ -4,8 +4,16 @@ In an environment where the product is installed, its modules may be loaded befo
 answer in their place: an older model with newer preprocessing.
 """
 
+import os
 import sys
 from pathlib import Path
+
+
+def _keep_state_where_the_product_does() -> None:
+    """Log answers into the state of the installation that serves the Bento, where there is one, not into the Bento."""
+    installed = sys.modules.get("quality_gate.home")
+    if installed is not None:
+        os.environ.setdefault(installed.HOME_VARIABLE, str(installed.locate().root))
 
 
 def _forget_copies_outside(root: Path) -> None:
@@ -15,6 +23,7 @@ def _forget_copies_outside(root: Path) -> None:
             del sys.modules[name]
 
 
+_keep_state_where_the_product_does()
 _forget_copies_outside(Path(__file__).resolve().parent.parent)
 
 from bentos.service import QualityGateService  # noqa: E402

@@ -1,12 +1,13 @@
 """What Prometheus reads of the service. No label comes from what a client sends, so that none can fill the memory."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest, multiprocess
 
 from bentos.answers import AnsweredPhoto
+from quality_gate.monitoring.outbox import Backlog
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -20,9 +21,10 @@ class ServiceMetrics:
 
     Args:
         model_version: ``name:version`` of the model that answers.
+        backlog: tells of the answers of all workers that wait for the prediction log.
     """
 
-    def __init__(self, model_version: str) -> None:
+    def __init__(self, model_version: str, backlog: Callable[[], Backlog]) -> None:
         self._registry = CollectorRegistry()
         self._forget_dead_workers()
         self._requests = Counter(
@@ -62,7 +64,15 @@ class ServiceMetrics:
             multiprocess_mode="livesum",
             registry=self._registry,
         )
+        self._outbox_rows = self._latest("quality_gate_outbox_rows", "Answers that wait for the prediction log.")
+        self._outbox_oldest = self._latest(
+            "quality_gate_outbox_oldest_seconds", "How long the oldest of these waits already."
+        )
+        self._outbox_refused = self._latest(
+            "quality_gate_outbox_refused", "Answers that the prediction log refused and that were set aside."
+        )
         self._model_version = model_version
+        self._backlog = backlog
 
     def count_request(self, endpoint: str, status: int, seconds: float) -> None:
         """Count a request that was answered; ``endpoint`` is one of few names."""
@@ -82,11 +92,19 @@ class ServiceMetrics:
 
     def exposition(self) -> bytes:
         """All metrics in Prometheus' text format."""
+        backlog = self._backlog()
+        self._outbox_rows.set(backlog.rows)
+        self._outbox_oldest.set(backlog.oldest_seconds)
+        self._outbox_refused.set(backlog.refused)
         if _MULTIPROCESS not in os.environ:
             return generate_latest(self._registry)
         registry = CollectorRegistry()
         multiprocess.MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
         return generate_latest(registry)
+
+    def _latest(self, name: str, meaning: str) -> Gauge:
+        """A gauge of something all workers share: what was found last is true of all."""
+        return Gauge(name, meaning, multiprocess_mode="livemostrecent", registry=self._registry)
 
     def _forget_dead_workers(self) -> None:
         """Take gauges of killed workers out, which would count as waiting for ever."""

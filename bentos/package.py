@@ -15,7 +15,7 @@ import yaml
 from bentos.explanation import write_head
 from bentos.known_metrics import write_known_metrics
 from quality_gate.errors import UserError
-from quality_gate.home import locate
+from quality_gate.home import HOME_VARIABLE, locate
 from quality_gate.models.manifest import MANIFEST_FILE, ModelManifest
 from quality_gate.models.smoke import smoke_test
 from quality_gate.standing import moment
@@ -43,6 +43,7 @@ SOURCES: tuple[str, ...] = (
     "bentos/page/index.html",
     "bentos/page/page.css",
     "bentos/page/page.js",
+    "bentos/prediction_sink.py",
     "bentos/refusals.py",
     "bentos/request_log.py",
     "bentos/routing.py",
@@ -58,16 +59,35 @@ SOURCES: tuple[str, ...] = (
     "quality_gate/errors.py",
     "quality_gate/evaluation/__init__.py",
     "quality_gate/evaluation/explain.py",
+    "quality_gate/home.py",
     "quality_gate/inference.py",
     "quality_gate/models/__init__.py",
     "quality_gate/models/manifest.py",
+    "quality_gate/monitoring/__init__.py",
+    "quality_gate/monitoring/database.py",
+    "quality_gate/monitoring/journal.py",
+    "quality_gate/monitoring/log_settings.py",
+    "quality_gate/monitoring/migrations/__init__.py",
+    "quality_gate/monitoring/migrations/env.py",
+    "quality_gate/monitoring/migrations/versions/0001_predictions.py",
+    "quality_gate/monitoring/migrations/versions/0002_models.py",
+    "quality_gate/monitoring/outbox.py",
+    "quality_gate/monitoring/prediction.py",
+    "quality_gate/monitoring/prediction_log.py",
+    "quality_gate/monitoring/schema.py",
+    "quality_gate/monitoring/shipper.py",
     "quality_gate/preprocess.py",
     "quality_gate/processors.py",
+    "quality_gate/settings_section.py",
 )
 BUILD_FILE = "bentofile.yaml"
 
 # What a Bento's image installs, in the versions it was built with; BentoML adds itself.
-REQUIREMENTS: tuple[str, ...] = ("numpy", "onnxruntime", "pillow", "pydantic")
+REQUIREMENTS: tuple[str, ...] = (
+    "alembic", "click", "numpy", "onnxruntime", "pillow", "psycopg", "psycopg-binary", "pydantic", "sqlalchemy",
+)  # fmt: skip
+# Where a container keeps the answers that wait for the database, and the database where no other is named.
+CONTAINER_HOME = "/home/bentoml/quality-gate"
 
 
 def build_bento(model_folder: Path, *, name: str, built: str | None = None) -> str:
@@ -145,7 +165,10 @@ def build_file(manifest: ModelManifest, name: str) -> dict[str, Any]:
         },
         "docker": {"python_version": f"{sys.version_info.major}.{sys.version_info.minor}"},
         # Inside a container the loopback address of the service would be out of reach.
-        "envs": [{"name": "BENTOML_HOST", "value": "0.0.0.0"}],  # noqa: S104
+        "envs": [
+            {"name": "BENTOML_HOST", "value": "0.0.0.0"},  # noqa: S104
+            {"name": HOME_VARIABLE, "value": CONTAINER_HOME},
+        ],
     }
 
 

@@ -14,6 +14,7 @@ from bentos.limits import App, Receive, Scope, Send
 from bentos.routing import Router
 from bentos.settings import ServiceSettings
 from quality_gate.models.manifest import ModelManifest
+from quality_gate.monitoring.log_settings import read_log_settings
 
 if TYPE_CHECKING:
     from bentos.application import GateApplication
@@ -39,13 +40,22 @@ class QualityGateService:
     def __init__(self) -> None:
         # Here, in the worker: the process that only watches over it starts sooner without.
         from bentos.composition import build_application
+        from bentos.prediction_sink import PredictionSink
 
-        self.application = build_application(MODEL_FOLDER, ServiceSettings.from_environment(os.environ))
+        settings = ServiceSettings.from_environment(os.environ)
+        self._sink = PredictionSink(read_log_settings(), ModelManifest.load(MODEL_FOLDER))
+        self.application = build_application(MODEL_FOLDER, settings, self._sink)
+
+    @bentoml.on_shutdown
+    def close(self) -> None:
+        """Leave nothing waiting that the database would take now."""
+        self._sink.close()
 
     @bentoml.on_deployment
     def check_settings() -> None:
         """Say once, before any worker starts, what is wrong with the settings."""
         Router(ModelManifest.load(MODEL_FOLDER), ServiceSettings.from_environment(os.environ).costs)
+        read_log_settings()
 
 
 class GateMiddleware:

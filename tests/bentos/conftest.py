@@ -38,6 +38,7 @@ class Server:
     process: subprocess.Popen[bytes]
     port: int
     log: Path
+    state: Path
 
     @property
     def url(self) -> str:
@@ -140,7 +141,11 @@ def serve(built: BuiltStore, tmp_path_factory: pytest.TempPathFactory) -> Callab
     def start(home: Path = built.home, name: str = GATE, **settings: str) -> Iterator[Server]:
         folder = tmp_path_factory.mktemp("server")
         port = _free_port()
-        ours = {"BENTOML_HOME": str(home), "BENTOML_DO_NOT_TRACK": "true"}
+        ours = {
+            "BENTOML_HOME": str(home),
+            "BENTOML_DO_NOT_TRACK": "true",
+            "QUALITY_GATE_HOME": str(folder / "state"),
+        }
         environment = {**os.environ, **ours, **{f"QUALITY_GATE_{key}": value for key, value in settings.items()}}
         environment.pop("BENTOML_HOST", None)
         log = folder / "log"
@@ -153,7 +158,7 @@ def serve(built: BuiltStore, tmp_path_factory: pytest.TempPathFactory) -> Callab
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
-        server = Server(process, port, log)
+        server = Server(process, port, log, folder / "state")
         try:
             _wait_until_ready(server)
             yield server

@@ -9,13 +9,13 @@ import httpx
 import pytest
 from PIL import Image
 
-from bentos import composition
-from bentos.answers import Answerer, OutboxUnavailable
+from bentos.answers import Answerer
 from bentos.composition import build_application
 from bentos.explanation import write_head
 from bentos.settings import ServiceSettings
 from quality_gate.data.scenes import encode_scene
 from quality_gate.errors import UserError
+from quality_gate.monitoring.outbox import Backlog, OutboxUnavailable
 
 PHOTO = encode_scene("tomato", 3, size=64)
 KEY = "0123456789abcdef"
@@ -28,6 +28,22 @@ def model(write_explainable_model, tmp_path_factory):
     return folder
 
 
+class Sink:
+    """Keeps what it is given, or fails."""
+
+    def __init__(self):
+        self.kept = []
+        self.broken = False
+
+    def record(self, answered):
+        if self.broken:
+            raise OutboxUnavailable
+        self.kept.append(answered)
+
+    def backlog(self):
+        return Backlog(len(self.kept), 0.0, 0)
+
+
 @pytest.fixture
 def ask(model):
     """Asks an application with settings, or one that is given; ``chunks`` makes the body come in parts."""
@@ -38,7 +54,7 @@ def ask(model):
 
     def ask(method, path, *, application=None, folder=model, chunks=None, content=PHOTO, kind="image/jpeg", **settings):
         headers = settings.pop("headers", {})
-        application = application or build_application(folder, ServiceSettings(**settings))
+        application = application or build_application(folder, ServiceSettings(**settings), Sink())
 
         async def app(scope, receive, send):
             await application(scope, receive, send, health)
@@ -98,7 +114,7 @@ def test_neither_keys_nor_names_nor_addresses_are_logged(ask, capsys):
 
 
 def test_a_slow_body_gets_504_and_gives_its_place_back(model, ask):
-    application = build_application(model, ServiceSettings(request_timeout_s=0.2, max_concurrency=1))
+    application = build_application(model, ServiceSettings(request_timeout_s=0.2, max_concurrency=1), Sink())
 
     async def slowly():
         yield PHOTO[:10]
@@ -141,23 +157,9 @@ def test_a_defect_is_500_without_its_trace_and_the_log_says_where(ask, capsys, m
     assert "content of the photo" not in json.dumps(defect)
 
 
-class Sink:
-    """Keeps what it is given, or fails."""
-
-    def __init__(self):
-        self.kept = []
-        self.broken = False
-
-    def record(self, answered):
-        if self.broken:
-            raise OutboxUnavailable
-        self.kept.append(answered)
-
-
-def test_every_answer_is_recorded_before_it_is_given_and_503_where_it_cannot_be(model, ask, monkeypatch):
+def test_every_answer_is_recorded_before_it_is_given_and_503_where_it_cannot_be(model, ask):
     sink = Sink()
-    monkeypatch.setattr(composition, "NoSink", lambda: sink)
-    application = build_application(model, ServiceSettings())
+    application = build_application(model, ServiceSettings(), sink)
     bodies = {
         "/predict": b'--b\r\nContent-Disposition: form-data; name="image"; filename="belt/7.jpg"\r\n\r\n' + PHOTO,
         "/predict_batch": b'--b\r\nContent-Disposition: form-data; name="images"; filename="1.jpg"\r\n\r\n'

@@ -1,10 +1,11 @@
 import os
 
 from bentos.metrics import ServiceMetrics
+from quality_gate.monitoring.outbox import Backlog
 
 
 def test_requests_are_counted_by_endpoint_and_status():
-    metrics = ServiceMetrics("gate:1")
+    metrics = ServiceMetrics("gate:1", lambda: Backlog(3, 1.5, 2))
     metrics.count_request("predict", 200, 0.012)
     metrics.count_request("predict", 429, 0.001)
     metrics.queue_changed(2)
@@ -15,6 +16,9 @@ def test_requests_are_counted_by_endpoint_and_status():
     assert 'quality_gate_requests_total{endpoint="predict",status="429"} 1.0' in text
     assert 'quality_gate_request_seconds_bucket{endpoint="predict",le="0.015"} 2.0' in text
     assert "quality_gate_queue_depth 1.0" in text
+    assert "quality_gate_outbox_rows 3.0" in text
+    assert "quality_gate_outbox_oldest_seconds 1.5" in text
+    assert "quality_gate_outbox_refused 2.0" in text
 
 
 def test_what_waited_in_a_killed_worker_is_forgotten(tmp_path, monkeypatch):
@@ -25,7 +29,7 @@ def test_what_waited_in_a_killed_worker_is_forgotten(tmp_path, monkeypatch):
         file.write_bytes(b"")
     monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", str(tmp_path))
 
-    ServiceMetrics("gate:1")
+    ServiceMetrics("gate:1", lambda: Backlog(0, 0.0, 0))
 
     assert not dead.exists()
     assert alive.exists()

@@ -1,0 +1,73 @@
+"""Every answer in the prediction log: durable on this machine before the client gets it, in the database soon after."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from uuid import uuid4
+
+from bentos.answers import AnsweredPhoto
+from quality_gate.models.manifest import ModelManifest
+from quality_gate.monitoring.log_settings import PredictionLogSettings
+from quality_gate.monitoring.outbox import Backlog
+from quality_gate.monitoring.prediction import ImageStatistics, Prediction, loggable_name
+
+# The time a worker that is told to stop takes at most to bring what waits into the database; the rest stays durable.
+FLUSH_SECONDS = 5.0
+
+
+class PredictionSink:
+    """Records answers in the outbox of this machine, from which they are shipped to the database.
+
+    Made in the worker that uses it, since threads do not survive a fork.
+
+    Args:
+        settings: where the outbox and the database are.
+        manifest: of the model that answers.
+
+    Raises:
+        OutboxUnavailable: the outbox cannot be made.
+    """
+
+    def __init__(self, settings: PredictionLogSettings, manifest: ModelManifest) -> None:
+        self._gate = manifest.name
+        self._model_version = manifest.version or "candidate"
+        self._outbox = settings.open_outbox()
+        self._shipper = settings.make_shipper()
+        self._shipper.start()
+
+    def record(self, answered: Sequence[AnsweredPhoto]) -> None:
+        """Keep the answers of one request; they are durable when this returns.
+
+        Raises:
+            OutboxUnavailable: they could not be kept.
+        """
+        now = datetime.now(UTC)
+        self._outbox.append([self._prediction(photo, now) for photo in answered])
+
+    def backlog(self) -> Backlog:
+        """The answers of all workers that the database does not have yet."""
+        return self._outbox.backlog()
+
+    def close(self) -> None:
+        """Bring what waits into the database, if it answers; what is left stays in the outbox."""
+        self._outbox.close()
+        self._shipper.flush(FLUSH_SECONDS)
+        self._shipper.close(FLUSH_SECONDS)
+
+    def _prediction(self, photo: AnsweredPhoto, now: datetime) -> Prediction:
+        answer = photo.answer
+        return Prediction(
+            id=uuid4(),
+            time=now,
+            image_sha256=photo.image_sha256,
+            image_name=loggable_name(photo.name),
+            gate=self._gate,
+            model_version=self._model_version,
+            label=answer.label,
+            probabilities=answer.probabilities,
+            confidence=answer.confidence,
+            decision=answer.decision,
+            threshold=photo.threshold,
+            latency_ms=1000 * photo.latency_s,
+            origin="service",
+            image=ImageStatistics.of(photo.statistics),
+        )

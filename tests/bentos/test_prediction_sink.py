@@ -1,0 +1,81 @@
+from types import SimpleNamespace
+from uuid import UUID
+
+import pytest
+from pydantic import SecretStr
+
+from bentos.answers import AnsweredPhoto
+from bentos.prediction_sink import PredictionSink
+from quality_gate.data.audit import audit_bytes
+from quality_gate.data.scenes import encode_scene
+from quality_gate.inference import Decision
+from quality_gate.monitoring.log_settings import PredictionLogSettings
+from quality_gate.monitoring.outbox import OutboxUnavailable
+from quality_gate.monitoring.prediction_log import PredictionLog, Window
+
+FACTS = audit_bytes(encode_scene("tomato", 3, size=64))
+DECISION = Decision("tomato", 0.9, {"onion": 0.1, "tomato": 0.9}, "accept", "belt:7")
+ANSWERED = AnsweredPhoto(DECISION, 0.6, FACTS.image_id, "belt/7.jpg\n", FACTS, 0.0125)
+
+
+@pytest.fixture
+def settings(tmp_path):
+    url = f"sqlite:///{tmp_path / 'log.db'}"
+    return PredictionLogSettings(database_url=url, outbox=tmp_path / "outbox", poll_seconds=0.01)
+
+
+@pytest.fixture
+def sink(settings):
+    sink = PredictionSink(settings, SimpleNamespace(name="belt", version="7"))
+    yield sink
+    sink.close()
+
+
+def logged(settings):
+    with PredictionLog.open(settings.database_url.get_secret_value()) as log:
+        return [prediction for page in log.read(Window()) for prediction in page]
+
+
+def test_what_is_recorded_is_in_the_database_when_the_worker_has_stopped(sink, settings):
+    sink.record([ANSWERED, ANSWERED])
+    sink.close()
+
+    first, second = logged(settings)
+    assert first.id != second.id
+    assert isinstance(first.id, UUID)
+    assert (first.gate, first.model_version, first.origin) == ("belt", "7", "service")
+    assert (first.label, first.confidence, first.decision) == ("tomato", 0.9, "accept")
+    assert (first.threshold, first.latency_ms, first.image_sha256) == (0.6, 12.5, FACTS.image_id)
+    assert first.image.sharpness == FACTS.sharpness
+
+
+def test_a_name_of_a_photo_is_kept_as_one_line(sink, settings):
+    sink.record([ANSWERED])
+    sink.close()
+
+    assert logged(settings)[0].image_name == "belt/7.jpg?"
+
+
+def test_a_model_without_a_number_is_logged_as_the_candidate(settings):
+    sink = PredictionSink(settings, SimpleNamespace(name="belt", version=None))
+    sink.record([ANSWERED])
+    sink.close()
+
+    assert logged(settings)[0].model_version == "candidate"
+
+
+def test_what_waits_for_a_database_that_is_away_is_counted(settings):
+    nowhere = SecretStr("postgresql://nobody@127.0.0.1:1/nowhere")
+    sink = PredictionSink(
+        settings.model_copy(update={"database_url": nowhere}), SimpleNamespace(name="belt", version="7")
+    )
+    sink.record([ANSWERED, ANSWERED])
+
+    assert sink.backlog().rows == 2
+
+
+def test_an_outbox_that_cannot_be_written_is_told_to_who_records(sink):
+    sink.close()
+
+    with pytest.raises(OutboxUnavailable):
+        sink.record([ANSWERED])
