@@ -13,10 +13,10 @@ READY := $(HOME_FOLDER)/.ready
 export PATH := $(BIN):$(PATH)
 export PYTHONUNBUFFERED := 1
 
-.PHONY: help install training test test-slow coverage bench lint format lock clean
+.PHONY: help install training test test-slow coverage bench serving-image lint format lock clean
 
 help: ## show every target with its line
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
 
 training: $(READY) ## train on the demo photos and show what the gate says
 	@result=0; zenml pipeline run training || result=$$?; quality-gate status; \
@@ -40,6 +40,13 @@ bench: $(VENV)/.dev $(READY) ## measure every speed claim: make bench PHOTOS=FOL
 	@python -m benchmarks.audit --photos "$(PHOTOS)"
 	@python -m benchmarks.cached_run --photos "$(PHOTOS)"
 	@python -m benchmarks.prediction_log
+
+# The gate whose newest Bento goes into an image, and what that image stands on.
+NAME ?= visual_quality_gate
+BASE_IMAGE ?= python:3.11-slim
+
+serving-image: $(READY) ## put the newest Bento into an image: make serving-image NAME=my_gate
+	@python infra/docker/serving_image.py "$(NAME)" --base-image "$(BASE_IMAGE)"
 
 lint: $(VENV)/.dev ## check format, style, types and import rules
 	@ruff format --check .

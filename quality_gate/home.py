@@ -87,12 +87,14 @@ class Home:
         return self.root / "registry" / name
 
     def environment(self) -> dict[str, str]:
-        """The variables that make ZenML and BentoML keep their state here and send nothing home."""
+        """The variables that make libraries keep their state here and send nothing home."""
         return {
             "ZENML_CONFIG_PATH": str(self.zenml),
             "BENTOML_HOME": str(self.bentos),
             "ZENML_ANALYTICS_OPT_IN": "false",
             "BENTOML_DO_NOT_TRACK": "true",
+            # From 1.29 on ONNX Runtime reports what models run to its maker unless this is set before it is imported.
+            "ORT_DISABLE_TELEMETRY": "1",
             "GX_ANALYTICS_ENABLED": "false",
             "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
             # Threads that wait for others of their group sleep: on a busy machine they would take its time from them.

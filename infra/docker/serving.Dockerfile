@@ -33,6 +33,7 @@ ENV PATH=/opt/venv/bin:$PATH \
     QUALITY_GATE_HOME=/var/lib/quality-gate \
     BENTOML_HOME=/tmp/bentoml \
     BENTOML_DO_NOT_TRACK=true \
+    ORT_DISABLE_TELEMETRY=1 \
     OMP_WAIT_POLICY=PASSIVE
 VOLUME /var/lib/quality-gate
 WORKDIR /tmp

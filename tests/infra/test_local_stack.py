@@ -1,13 +1,9 @@
 """Setting up the local stack: once, again, and as seen from elsewhere."""
 
-import importlib.util
 import json
-from pathlib import Path
 from types import ModuleType
 
 import pytest
-
-SCRIPT = Path(__file__).resolve().parents[2] / "infra" / "stacks" / "local.py"
 
 STACK = """
 import json, os
@@ -24,13 +20,8 @@ print(json.dumps({
 
 
 @pytest.fixture(scope="module")
-def local() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("local_stack", SCRIPT)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+def local(load_script) -> ModuleType:
+    return load_script("stacks/local.py")
 
 
 def seen(checkout) -> dict[str, object]:

@@ -1,0 +1,92 @@
+"""What the files of ``infra/`` are held against: the names that the code gives its metrics and its settings."""
+
+import ast
+import importlib.util
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from quality_gate.home import HOME_VARIABLE
+from quality_gate.monitoring.log_settings import VARIABLES
+
+ROOT = Path(__file__).resolve().parents[2]
+INFRA = ROOT / "infra"
+METRIC_CLASSES = {"Counter", "Gauge", "Histogram", "Summary", "GaugeMetricFamily", "CounterMetricFamily"}
+# How the text format calls the series of a metric.
+SERIES = {"Histogram": ("_bucket", "_sum", "_count"), "Summary": ("_sum", "_count")}
+
+# Metrics and settings that are agreed on and that the code does not have yet; what it has is read from it.
+AGREED_METRICS = {
+    "quality_gate_requests_total": ("endpoint", "status"),
+    "quality_gate_request_seconds_bucket": ("endpoint",),
+    "quality_gate_decisions_total": ("label", "decision", "model_version"),
+    "quality_gate_confidence_bucket": (),
+    "quality_gate_brightness_bucket": (),
+    "quality_gate_queue_depth": (),
+    "quality_gate_outbox_rows": (),
+    "quality_gate_outbox_oldest_seconds": (),
+    "quality_gate_outbox_refused": (),
+}
+AGREED_SETTINGS = {
+    f"QUALITY_GATE_{name}"
+    for name in (
+        "API_KEYS", "COSTS", "FORMATS", "MAX_BATCH", "MAX_CONCURRENCY", "MAX_PIXELS", "MAX_UPLOAD_MB",
+        "REQUEST_TIMEOUT_S", "THREADS",
+    )
+}  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def infra() -> Path:
+    return INFRA
+
+
+@pytest.fixture(scope="session")
+def load_script() -> Callable[[str], ModuleType]:
+    """Loads a script of ``infra/``, which is no package, by its path there."""
+
+    def load(path: str) -> ModuleType:
+        spec = importlib.util.spec_from_file_location(Path(path).stem, INFRA / path)
+        assert spec is not None
+        assert spec.loader is not None
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        return module
+
+    return load
+
+
+@pytest.fixture(scope="session")
+def metrics() -> dict[str, tuple[str, ...]]:
+    """The series that the service exposes, with their labels."""
+    found = dict(AGREED_METRICS)
+    for path in [*ROOT.glob("bentos/**/*.py"), *ROOT.glob("quality_gate/monitoring/**/*.py")]:
+        found |= _series(ast.parse(path.read_text()))
+    return found
+
+
+@pytest.fixture(scope="session")
+def settings() -> set[str]:
+    """The environment variables that the service reads."""
+    if importlib.util.find_spec("bentos.settings") is None:
+        own = AGREED_SETTINGS
+    else:
+        from bentos.settings import PREFIX, ServiceSettings
+
+        own = {PREFIX + name.upper() for name in ServiceSettings.model_fields}
+    return {*own, *VARIABLES, HOME_VARIABLE}
+
+
+def _series(tree: ast.AST) -> dict[str, tuple[str, ...]]:
+    """Series of every metric that code makes with its name in place: ``Counter("name", "text", ("label",))``."""
+    found: dict[str, tuple[str, ...]] = {}
+    for call in ast.walk(tree):
+        if not isinstance(call, ast.Call) or not isinstance(call.func, ast.Name) or call.func.id not in METRIC_CLASSES:
+            continue
+        name = ast.literal_eval(call.args[0])
+        labels = tuple(ast.literal_eval(call.args[2])) if len(call.args) > 2 else ()
+        for ending in SERIES.get(call.func.id, ("",)):
+            found[name + ending] = labels
+    return found
