@@ -72,6 +72,10 @@ CASES = {
         "QualityGateReviewShareJumps", DAY + 90, True,
         [decisions("accept", f"0+90x{DAY} 129650+50x120"), decisions("review", f"0+10x{DAY} 14450+50x120")],
     ),
+    "review goes from nothing to a half": (
+        "QualityGateReviewShareJumps", DAY + 90, True,
+        [decisions("accept", f"0+100x{DAY} 144050+50x120"), decisions("review", f"_x{DAY} 0+50x120")],
+    ),
     "review stays": (
         "QualityGateReviewShareJumps", DAY + 90, False,
         [decisions("accept", f"0+50x{DAY + 120}"), decisions("review", f"0+50x{DAY + 120}")],
