@@ -15,6 +15,7 @@ RUN set -eu; \
     python3 -m venv /build/installer; \
     python3 -m venv --without-pip /opt/venv; \
     /build/installer/bin/pip --disable-pip-version-check --python /opt/venv/bin/python3 install --no-cache-dir \
+      --progress-bar off \
       --only-binary :all: --requirement /build/requirements.txt --constraint /build/constraints.txt
 COPY bento /opt/bento
 # The running service can write no byte code; started without it, it would compile all of it every time.
