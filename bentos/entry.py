@@ -25,6 +25,8 @@ def _forget_copies_outside(root: Path) -> None:
 
 _keep_state_where_the_product_does()
 _forget_copies_outside(Path(__file__).resolve().parent.parent)
+# From 1.29 on ONNX Runtime reports what models run to its maker unless this is set before it is imported.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 from bentos.service import QualityGateService  # noqa: E402
 
