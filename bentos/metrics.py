@@ -64,12 +64,24 @@ class ServiceMetrics:
             multiprocess_mode="livesum",
             registry=self._registry,
         )
-        self._outbox_rows = self._latest("quality_gate_outbox_rows", "Answers that wait for the prediction log.")
-        self._outbox_oldest = self._latest(
-            "quality_gate_outbox_oldest_seconds", "How long the oldest of these waits already."
+        # The workers share the outbox: what one of them found last is true of all.
+        self._outbox_rows = Gauge(
+            "quality_gate_outbox_rows",
+            "Answers that wait for the prediction log.",
+            multiprocess_mode="livemostrecent",
+            registry=self._registry,
         )
-        self._outbox_refused = self._latest(
-            "quality_gate_outbox_refused", "Answers that the prediction log refused and that were set aside."
+        self._outbox_oldest = Gauge(
+            "quality_gate_outbox_oldest_seconds",
+            "How long the oldest of these waits.",
+            multiprocess_mode="livemostrecent",
+            registry=self._registry,
+        )
+        self._outbox_refused = Gauge(
+            "quality_gate_outbox_refused",
+            "Answers that the prediction log refused and that were set aside.",
+            multiprocess_mode="livemostrecent",
+            registry=self._registry,
         )
         self._model_version = model_version
         self._backlog = backlog
@@ -101,10 +113,6 @@ class ServiceMetrics:
         registry = CollectorRegistry()
         multiprocess.MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
         return generate_latest(registry)
-
-    def _latest(self, name: str, meaning: str) -> Gauge:
-        """A gauge of something all workers share: what was found last is true of all."""
-        return Gauge(name, meaning, multiprocess_mode="livemostrecent", registry=self._registry)
 
     def _forget_dead_workers(self) -> None:
         """Take gauges of killed workers out, which would count as waiting for ever."""
