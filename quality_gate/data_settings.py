@@ -16,11 +16,12 @@ def _places(given: object) -> object:
     if not isinstance(places, list | tuple) or not places or not all(isinstance(one, str) and one for one in places):
         raise ValueError("expected a folder, a .csv file or a URL, or a list of these")
     for place in places:
-        _without_credentials(place)
+        without_credentials(place)
     return given
 
 
-def _without_credentials(place: str) -> str:
+def without_credentials(place: str) -> str:
+    """The place as it is; a problem for pydantic where it is a URL with a user or password."""
     # Settings are kept with every run, in reports and in the store: nothing secret may get into them.
     if re.match(r"[^/]*://[^/]*@", place):
         raise PydanticCustomError("credentials", "a URL may not hold credentials; put them into the environment")
@@ -63,7 +64,7 @@ class CsvSettings(Settings):
     file_column: Annotated[str, Field(min_length=1)] = "path"
     label_column: Annotated[str, Field(min_length=1)] = "label"
     split_column: Annotated[str, Field(min_length=1)] | None = None
-    images: Annotated[str, Field(min_length=1), AfterValidator(_without_credentials)] | None = None
+    images: Annotated[str, Field(min_length=1), AfterValidator(without_credentials)] | None = None
     suffix: str = ""
     separator: Annotated[str, Field(min_length=1, max_length=1)] = ","
     encoding: Annotated[str, AfterValidator(_known_encoding)] = "utf-8"

@@ -78,6 +78,25 @@ class Home:
         """Answers that wait for the prediction log."""
         return self.root / "predictions" / "outbox"
 
+    @property
+    def inbox(self) -> Path:
+        """Where photos are put that wait for an answer."""
+        return self.root / "inbox"
+
+    @property
+    def inbox_done(self) -> Path:
+        """Photos of the inbox that were answered, a folder a day."""
+        return self.root / "inbox_done"
+
+    @property
+    def inbox_quarantine(self) -> Path:
+        """Files of the inbox that could not be used as photos."""
+        return self.root / "inbox_quarantine"
+
+    def batches(self, name: str) -> Path:
+        """What came of batches of photos that the gate called ``name`` answered, one folder a run."""
+        return self.root / "batches" / name
+
     def reports(self, name: str) -> Path:
         """The report pages of the gate called ``name``, one folder a run."""
         return self.root / "reports" / name

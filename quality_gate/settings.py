@@ -4,13 +4,13 @@ import hashlib
 import json
 import re
 from difflib import get_close_matches
-from importlib.util import find_spec
 from typing import Annotated, Any, Self
 
-from pydantic import AfterValidator, Field, ValidationError, field_validator, model_validator
+from pydantic import AfterValidator, Field, ValidationError, model_validator
 
 from quality_gate.data_settings import DataSettings
 from quality_gate.errors import UserError
+from quality_gate.gate_name import GateName
 from quality_gate.preprocess import View
 from quality_gate.settings_section import Settings, describe
 from quality_gate.training.recipe import Balance, Unfreezing
@@ -237,7 +237,7 @@ class TrainingSettings(Settings):
         seed: of every random choice.
     """
 
-    name: str = "visual_quality_gate"
+    name: GateName = "visual_quality_gate"
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 42
     data: DataSettings = DataSettings()
     validation: ValidationSettings = ValidationSettings()
@@ -253,19 +253,6 @@ class TrainingSettings(Settings):
     def digest(self) -> str:
         """SHA-256 of the canonical JSON of all settings."""
         return hashlib.sha256(json.dumps(self.model_dump(), sort_keys=True).encode()).hexdigest()
-
-    @field_validator("name")
-    @classmethod
-    def _name_can_name_a_bento(cls, name: str) -> str:
-        if not re.fullmatch(r"[a-z0-9]([a-z0-9_-]{0,61}[a-z0-9])?", name):
-            raise ValueError(
-                "expected lower-case letters, digits, '_' and '-', at most 63, a letter or digit at both ends"
-            )
-        module = find_spec(name)
-        if module is not None and module.origin is not None:
-            # `bentoml serve NAME:latest` would import it instead of serving the Bento.
-            raise ValueError("expected a name that no Python module has")
-        return name
 
 
 def parse_training_settings(values: dict[str, Any], *, origin: str) -> TrainingSettings:

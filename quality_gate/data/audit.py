@@ -6,10 +6,10 @@ Serving measures its photos with it too, and carries neither the sources of phot
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import numpy as np
 from PIL import Image
@@ -26,6 +26,8 @@ THUMBNAIL_EDGE = 192
 
 # Reading over a network is waiting; so many files are waited for at once.
 REMOTE_READERS = 16
+
+Result = TypeVar("Result")
 
 _LEVELS = np.arange(256, dtype=np.float64)
 
@@ -135,20 +137,39 @@ def audit(
     """
     known = known or {}
     unknown = [file for file in files if file.path not in known]
-    with closing(_read_and_measure(unknown, workers or available_processors())) as audited:
+    remote = any(file.origin is not None and file.origin.remote for file in unknown)
+    read = read_files(unknown, _measure, remote=remote, workers=workers or available_processors())
+    with closing(read) as audited:
         for file in files:
             yield known.get(file.path) or next(audited)
 
 
-def _read_and_measure(files: Sequence[PhotoFile], workers: int) -> Generator[AuditedFile, None, None]:
-    if any(file.origin is not None and file.origin.remote for file in files):
+def read_files(
+    files: Iterable[PhotoFile], work: Callable[[AuditedFile], Result], *, remote: bool, workers: int
+) -> Generator[Result, None, None]:
+    """Read files and do something with each, in threads, only as far ahead as these need.
+
+    Args:
+        files: the files.
+        work: is given each with its bytes, or with the problem that kept them from being read; must be safe to call
+            from several threads.
+        remote: whether each read is a journey, so that many at once are quicker.
+        workers: threads that work, 1 or more.
+
+    Yields:
+        What came of each file, in their order.
+
+    Raises:
+        UserError: a file changes while it is read, or a server stops answering.
+    """
+    if remote:
         with closing(_read_ahead(files)) as read:
-            yield from ordered_map(_measure, read, workers=workers)
+            yield from ordered_map(work, read, workers=workers)
     else:
-        yield from ordered_map(lambda file: _measure(_read(file)), files, workers=workers)
+        yield from ordered_map(lambda file: work(_read(file)), files, workers=workers)
 
 
-def _read_ahead(files: Sequence[PhotoFile]) -> Generator[AuditedFile, None, None]:
+def _read_ahead(files: Iterable[PhotoFile]) -> Generator[AuditedFile, None, None]:
     yield from ordered_map(_read, files, workers=REMOTE_READERS)
 
 

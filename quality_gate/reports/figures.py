@@ -211,6 +211,28 @@ def _mark_changes(history: Sequence[Epoch], rate: Axes) -> None:
         )  # fmt: skip
 
 
+def confidence_figure(counts: Mapping[tuple[str, int], int]) -> Figure:
+    """How sure answers are: those to review, hatched, on top of the accepted ones.
+
+    Args:
+        counts: answers by decision (``accept`` or ``review``) and bin of the confidence, 0 to ``CONFIDENCE_BINS`` − 1.
+    """
+    from matplotlib.ticker import MaxNLocator
+
+    figure, axes = _figure(WIDTH, 2.6)
+    edges = np.arange(CONFIDENCE_BINS) / CONFIDENCE_BINS
+    below = np.zeros(CONFIDENCE_BINS, dtype=np.int64)
+    for decision, label, colour, hatch in (("accept", "accepted", 0, ""), ("review", "to review", 1, "////")):
+        heights = np.array([counts.get((decision, number), 0) for number in range(CONFIDENCE_BINS)])
+        style = {"color": PALETTE[colour], "hatch": hatch, "edgecolor": "white", "linewidth": 0.5}
+        axes.bar(edges, heights, 1 / CONFIDENCE_BINS, below, align="edge", label=label, **style)
+        below += heights
+    axes.set(xlabel="confidence", ylabel="photos", xlim=(0, 1))
+    axes.yaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.legend(fontsize=TEXT_SIZE, frameon=False, loc="upper left")
+    return figure
+
+
 def _figure(width: float, height: float) -> tuple[Figure, Axes]:
     figure, (axes,) = _figure_of_rows(width, height, (1,))
     return figure, axes

@@ -11,7 +11,7 @@ from quality_gate.data.sources.csv_file import csv_photos
 from quality_gate.data.sources.labels import choose_classes, classes_of
 from quality_gate.data.sources.local import LocalTree
 from quality_gate.data.sources.photo_file import PhotoFile, Source
-from quality_gate.data.sources.remote import RemoteTree, is_url
+from quality_gate.data.sources.remote import RemoteTree, is_url, place_name
 from quality_gate.data_settings import DataSettings
 from quality_gate.errors import UserError
 
@@ -35,15 +35,9 @@ def discover(place: str | Path | Sequence[str | Path], settings: DataSettings | 
         UserError: a source cannot be read, or its classes cannot be told apart; the message says what was expected.
     """
     settings = settings or DataSettings()
-    places = [_name(one) for one in ([place] if isinstance(place, str | Path) else place)]
+    places = [place_name(one) for one in ([place] if isinstance(place, str | Path) else place)]
     listed = [_listed(name, settings) for name in places]
     return choose_classes(_joined(listed), settings.label_map, settings.min_images_per_class)
-
-
-def _name(place: str | Path) -> str:
-    if isinstance(place, str) and is_url(place) and not place.startswith(("file://", "local://")):
-        return place
-    return str(Path(str(place).removeprefix("file://").removeprefix("local://")).expanduser())
 
 
 def _listed(name: str, settings: DataSettings) -> Source:

@@ -48,7 +48,7 @@ class Tree(Protocol):
         """
 
     def walk(self, folder: str) -> Iterator[Entry]:
-        """All files below a folder, however deep."""
+        """All files below a folder, '' for all, however deep."""
 
     def find(self, path: str) -> Entry | None:
         """A file by its path; None if there is none."""
@@ -72,13 +72,13 @@ def class_folders(tree: Tree) -> list[PhotoFile]:
     """
     folders, strays = tree.look_into("")
     parts = _parts(tree, folders)
-    files = [_stray(entry, "") for entry in strays if _is_photo(entry)]
+    files = [_stray(entry, "") for entry in strays if is_photo(entry)]
     if "" not in parts:
         beside = [name for name in folders if name not in parts]
-        files += [_stray(entry, "") for name in beside for entry in tree.walk(name) if _is_photo(entry)]
+        files += [_stray(entry, "") for name in beside for entry in tree.walk(name) if is_photo(entry)]
     for part in parts:
         labels, loose = (folders, []) if part == "" else tree.look_into(part)
-        files += [_stray(entry, part) for entry in loose if _is_photo(entry)]
+        files += [_stray(entry, part) for entry in loose if is_photo(entry)]
         _check_names(tree, part, labels)
         for label in labels:
             files += _members(tree, part, label)
@@ -120,5 +120,6 @@ def _stray(entry: Entry, part: str) -> PhotoFile:
     return PhotoFile(entry.path, "", part, _OUTSIDE)
 
 
-def _is_photo(entry: Entry) -> bool:
+def is_photo(entry: Entry) -> bool:
+    """Whether a file calls itself a photo, by what its name ends with."""
     return PurePosixPath(entry.path).suffix.casefold() in _PHOTO_SUFFIXES

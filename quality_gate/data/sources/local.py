@@ -99,9 +99,9 @@ class LocalTree:
         return folders, [self._entry(above, entry) for entry in entries if not entry.is_dir()]
 
     def walk(self, folder: str) -> Iterator[Entry]:
-        """Files below a folder; a folder that is a link, or cannot be opened, comes in place of its files."""
+        """Files below a folder, '' for all; one that is a link, or cannot be opened, comes in place of its files."""
         place = self.place(folder)
-        if Path(place).is_symlink():
+        if folder and Path(place).is_symlink():
             yield Entry(printable(folder), self._link_problem(place), None)
             return
         try:
@@ -109,11 +109,12 @@ class LocalTree:
         except OSError:
             yield Entry(printable(folder), "the folder cannot be opened; allow reading it", None)
             return
+        above = f"{folder}/" if folder else ""
         for entry in entries:
             if entry.is_dir(follow_symlinks=False):
-                yield from self.walk(f"{folder}/{entry.name}")
+                yield from self.walk(above + entry.name)
             else:
-                yield self._entry(f"{folder}/", entry)
+                yield self._entry(above, entry)
 
     def find(self, path: str) -> Entry | None:
         """A file by its path below the root; None if there is none."""

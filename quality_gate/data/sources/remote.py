@@ -5,6 +5,7 @@ import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 from quality_gate.data.sources.class_folders import Entry, is_passed_over
@@ -82,11 +83,11 @@ class RemoteTree:
         return list(folders), [self._entry(path) for path in files]
 
     def walk(self, folder: str) -> Iterator[Entry]:
-        """All files below a folder, however deep."""
+        """All files below a folder, '' for all, however deep."""
         folders, files = self._folders[folder]
         yield from (self._entry(path) for path in files)
         for name in folders:
-            yield from self.walk(f"{folder}/{name}")
+            yield from self.walk(f"{folder}/{name}" if folder else name)
 
     def find(self, path: str) -> Entry | None:
         """A file by its path below the root; None if there is none."""
@@ -120,6 +121,13 @@ class RemoteTree:
 def is_url(place: str) -> bool:
     """Whether a place is a URL rather than a path of this machine."""
     return "://" in place or "::" in place
+
+
+def place_name(place: str | Path) -> str:
+    """A path or URL as trees are given it: the path itself where a URL means a file of this machine."""
+    if isinstance(place, str) and is_url(place) and not place.startswith(("file://", "local://")):
+        return place
+    return str(Path(str(place).removeprefix("file://").removeprefix("local://")).expanduser())
 
 
 def read_remote(url: str) -> bytes:
