@@ -47,6 +47,7 @@ class ConfiguredPipeline(Pipeline):
         during: Callable[[Mapping[str, Any]], AbstractContextManager[None]],
         after: Callable[[PipelineRunResponse], None],
         on_failure: Callable[[], None] | None = None,
+        defaults: str = "zenml.yaml",
         **options: Any,
     ) -> None:
         """Make a pipeline.
@@ -56,6 +57,7 @@ class ConfiguredPipeline(Pipeline):
             during: is given the parameters of a run; what it returns is entered while the run lasts.
             after: is given a run whose steps have all succeeded.
             on_failure: called when a step has failed.
+            defaults: file that has every setting of the pipeline, for messages.
             options: of ZenML's pipeline.
         """
         super().__init__(**options)
@@ -63,6 +65,7 @@ class ConfiguredPipeline(Pipeline):
         self._during = during
         self._after = after
         self._on_failure = on_failure
+        self._defaults = defaults
         self._code: StepCode | None = None
 
     @property
@@ -87,7 +90,7 @@ class ConfiguredPipeline(Pipeline):
             UserError: the file is no run configuration, or its parameters are no settings.
         """
         if config_path is not None:
-            self._check(read_parameters(Path(config_path)), Path(config_path).name)
+            self._check(read_parameters(Path(config_path), defaults=self._defaults), Path(config_path).name)
         configured: ConfiguredPipeline = super().with_options(*args, config_path=config_path, **options)
         return configured
 
@@ -114,8 +117,12 @@ class ConfiguredPipeline(Pipeline):
         return super().add_step_invocation(step, *args, **options)
 
 
-def read_parameters(path: Path) -> Mapping[str, Any]:
+def read_parameters(path: Path, *, defaults: str = DEFAULT_CONFIGURATION.name) -> Mapping[str, Any]:
     """The mapping under ``parameters:`` in a run configuration; empty where there is none.
+
+    Args:
+        path: of the file.
+        defaults: a run configuration that has every setting, for messages.
 
     Raises:
         UserError: the file cannot be read, is no YAML, or is no run configuration.
@@ -129,17 +136,17 @@ def read_parameters(path: Path) -> Mapping[str, Any]:
         reason = " ".join(str(error).split())
         raise UserError(f"{path} is no YAML ({reason}).") from None
     if not isinstance(content, dict):
-        raise UserError(f"{path} is no run configuration; expected a mapping with `parameters:`, as in zenml.yaml.")
+        raise UserError(f"{path} is no run configuration; expected a mapping with `parameters:`, as in {defaults}.")
     unknown = [str(key) for key in content if key not in PipelineRunConfiguration.model_fields]
     if unknown:
         raise UserError(
             f"{path.name}: {', '.join(unknown)} is no key at the top of a run configuration; the settings of a run "
-            "stand under `parameters:`, as in zenml.yaml."
+            f"stand under `parameters:`, as in {defaults}."
         )
     try:
         return PipelineRunConfiguration.model_validate(content).parameters or {}
     except ValidationError as error:
-        raise UserError(f"{path.name}: {describe(error)}.") from None
+        raise UserError(f"{path.name}: {describe(error, defaults=defaults)}.") from None
 
 
 @contextmanager

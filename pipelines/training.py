@@ -1,6 +1,5 @@
 """From a folder of labelled photos to a model that has earned production, or has not."""
 
-from pathlib import Path
 from typing import Any
 
 from zenml.enums import ExecutionMode
@@ -8,7 +7,7 @@ from zenml.enums import ExecutionMode
 from pipelines.caching import FILES_VARIABLE, StepCode, expected_standing, file_keys, origin
 from pipelines.configured import DEFAULT_CONFIGURATION, ConfiguredPipeline
 from pipelines.ending import conclude
-from quality_gate.data.sources import is_url
+from pipelines.places import absolute
 from quality_gate.data_settings import DEMO
 from quality_gate.home import locate
 from quality_gate.run_lock import only_run
@@ -133,19 +132,14 @@ def _wire(settings: TrainingSettings, code: StepCode) -> None:
 
 
 def _with_absolute_paths(settings: TrainingSettings) -> TrainingSettings:
-    # Steps may run elsewhere; paths are meant from where the command was typed.
     data, transfer = settings.data, settings.transfer
-    places = [place if place == DEMO else _absolute(place) for place in data.sources]
+    places = [place if place == DEMO else absolute(place) for place in data.sources]
     data = data.model_copy(update={"source": places[0] if isinstance(data.source, str) else tuple(places)})
     if data.csv.images is not None:
-        data = data.model_copy(update={"csv": data.csv.model_copy(update={"images": _absolute(data.csv.images)})})
+        data = data.model_copy(update={"csv": data.csv.model_copy(update={"images": absolute(data.csv.images)})})
     if transfer.weights_file is not None:
-        transfer = transfer.model_copy(update={"weights_file": _absolute(transfer.weights_file)})
+        transfer = transfer.model_copy(update={"weights_file": absolute(transfer.weights_file)})
     return settings.model_copy(update={"data": data, "transfer": transfer})
-
-
-def _absolute(place: str) -> str:
-    return place if is_url(place) else str(Path(place).expanduser().absolute())
 
 
 training = ConfiguredPipeline(

@@ -14,6 +14,7 @@ from quality_gate.evaluation.gate import GateResult
 from quality_gate.evaluation.measured import Measured
 from quality_gate.evaluation.predictions import Predictions
 from quality_gate.models.folder import ModelFolder
+from quality_gate.prediction.batch import Batch
 from quality_gate.training.history import TrainingHistory
 from steps.content import ComparableMaterializer
 
@@ -55,7 +56,7 @@ class ModelMaterializer(FolderMaterializer):
 class JsonMaterializer(ComparableMaterializer):
     """Keeps values that turn themselves into JSON (``to_json``) and back (``from_json``)."""
 
-    ASSOCIATED_TYPES: ClassVar[tuple[type[Any], ...]] = (TrainingHistory, GateResult)
+    ASSOCIATED_TYPES: ClassVar[tuple[type[Any], ...]] = (TrainingHistory, GateResult, Batch)
     ASSOCIATED_ARTIFACT_TYPE: ClassVar[ArtifactType] = ArtifactType.DATA_ANALYSIS
 
     def save(self, data: Any) -> None:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from quality_gate.batch_settings import INBOX
 from quality_gate.data.sources.unlabelled import UnlabelledPhotos
+from quality_gate.errors import UserError
 from quality_gate.home import Home
 from quality_gate.prediction.record import Record
+from quality_gate.preprocess import UnreadableImage
 from quality_gate.step_value import StepValue
 
 
@@ -52,13 +55,22 @@ class Batch(StepValue):
         """
         return Record(Path(self.record))
 
-    def photos(self, home: Home) -> UnlabelledPhotos:
-        """Its files, where they are now.
+    def reader(self, home: Home) -> Callable[[str], bytes | None]:
+        """Reads photos of it by their paths; gives None for one that cannot be read any more.
 
         Raises:
-            UserError: they cannot be listed.
+            UserError: the source cannot be listed.
         """
-        return photos_of(self.source, home)
+        photos = photos_of(self.source, home)
+
+        def read(path: str) -> bytes | None:
+            file = photos.find(path)
+            try:
+                return None if file is None or file.origin is None else file.origin.read()
+            except (UnreadableImage, UserError):
+                return None
+
+        return read
 
 
 def photos_of(source: str, home: Home) -> UnlabelledPhotos:

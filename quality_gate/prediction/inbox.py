@@ -59,6 +59,11 @@ class Moved:
     quarantined: int
     stayed: int
 
+    def sentence(self) -> str:
+        """The moves in one line."""
+        stayed = f", {self.stayed} stay for the next run: replaced since they were read, or not to be moved"
+        return f"{self.done} moved to inbox_done, {self.quarantined} to inbox_quarantine{stayed * bool(self.stayed)}"
+
 
 def empty_inbox(record: Record, home: Home) -> Moved:
     """Move what a run met out of the inbox: answered photos to a folder of the day, bad files to the quarantine.

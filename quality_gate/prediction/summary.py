@@ -67,16 +67,19 @@ class BatchSummary:
         ]
         return f"{_count(self.files, 'file')} by {batch.gate}:{batch.model_version}: {'; '.join(parts)}"
 
-    def check(self, batch: Batch, record: Record, folder: Path, max_unreadable_share: float) -> None:
-        """Hold the bad files against their limit.
+    def too_many_bad(self, batch: Batch, record: Record, folder: Path, max_unreadable_share: float) -> UserError | None:
+        """What to raise at the end of the run if more files are bad than may be; None if not.
 
-        Raises:
-            UserError: there are more.
+        Args:
+            batch: the batch.
+            record: of the run, while this is current.
+            folder: where the list of the bad files lies.
+            max_unreadable_share: in 0..1.
         """
         if self.bad_share <= max_unreadable_share:
-            return
+            return None
         first = next(record.bad())
-        raise UserError(
+        return UserError(
             f"{batch.source}: {self.bad} of {_count(self.files, 'file')} ({self.bad_share:.1%}) cannot be used, and "
             f"max_unreadable_share allows {max_unreadable_share:.1%}; the first is {first.path}: {first.problem}; all "
             f"are listed in {folder / QUARANTINE_FILE}."

@@ -224,8 +224,10 @@ def confidence_figure(counts: Mapping[tuple[str, int], int]) -> Figure:
     below = np.zeros(CONFIDENCE_BINS, dtype=np.int64)
     for decision, label, colour, hatch in (("accept", "accepted", 0, ""), ("review", "to review", 1, "////")):
         heights = np.array([counts.get((decision, number), 0) for number in range(CONFIDENCE_BINS)])
-        style = {"color": PALETTE[colour], "hatch": hatch, "edgecolor": "white", "linewidth": 0.5}
-        axes.bar(edges, heights, 1 / CONFIDENCE_BINS, below, align="edge", label=label, **style)
+        axes.bar(
+            edges, heights, 1 / CONFIDENCE_BINS, below, align="edge", label=label, color=PALETTE[colour], hatch=hatch,
+            edgecolor="white", linewidth=0.5,
+        )  # fmt: skip
         below += heights
     axes.set(xlabel="confidence", ylabel="photos", xlim=(0, 1))
     axes.yaxis.set_major_locator(MaxNLocator(integer=True))
