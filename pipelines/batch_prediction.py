@@ -76,6 +76,8 @@ batch_prediction = ConfiguredPipeline(
     during=_alone,
     after=_conclude,
     defaults=BATCH_DEFAULTS,
+    # New photos, another champion: what is answered already is known to the record of the batch, never to a cache.
+    may_cache=False,
     name="batch_prediction",
     entrypoint=predict,
     execution_mode=ExecutionMode.FAIL_FAST,

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import yaml
 from pydantic import ValidationError
@@ -48,6 +49,7 @@ class ConfiguredPipeline(Pipeline):
         after: Callable[[PipelineRunResponse], None],
         on_failure: Callable[[], None] | None = None,
         defaults: str = "zenml.yaml",
+        may_cache: bool = True,
         **options: Any,
     ) -> None:
         """Make a pipeline.
@@ -58,6 +60,8 @@ class ConfiguredPipeline(Pipeline):
             after: is given a run whose steps have all succeeded.
             on_failure: called when a step has failed.
             defaults: file that has every setting of the pipeline, for messages.
+            may_cache: False has every step run every time; `enable_cache` in a run configuration would overrule what
+                the steps themselves say.
             options: of ZenML's pipeline.
         """
         super().__init__(**options)
@@ -66,6 +70,7 @@ class ConfiguredPipeline(Pipeline):
         self._after = after
         self._on_failure = on_failure
         self._defaults = defaults
+        self._may_cache = may_cache
         self._code: StepCode | None = None
 
     @property
@@ -113,7 +118,8 @@ class ConfiguredPipeline(Pipeline):
 
     def add_step_invocation(self, step: BaseStep, *args: Any, **options: Any) -> str:
         """Add a step, keyed by the code it can reach: no step of a pipeline can be forgotten."""
-        step.configure(environment={CODE_VARIABLE: self.code.digest(step.source_object.__module__)})
+        key = self.code.digest(step.source_object.__module__) if self._may_cache else uuid4().hex
+        step.configure(environment={CODE_VARIABLE: key})
         return super().add_step_invocation(step, *args, **options)
 
 

@@ -10,8 +10,7 @@ from quality_gate.prediction.batch import Batch
 from steps.champions import registry
 
 
-# New photos, another champion: what was answered before is known to the record of the batch, never to a cache.
-@step(enable_cache=False)
+@step
 def answer_batch(settings: BatchSettings) -> Annotated[Batch, "batch"]:
     """Let the champion answer what it has not answered before; an answer is recorded, then logged.
 

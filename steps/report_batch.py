@@ -11,7 +11,7 @@ from quality_gate.prediction.batch import Batch
 from steps.context import run_name
 
 
-@step(enable_cache=False)
+@step
 def report_batch(batch: Batch, settings: BatchSettings) -> Annotated[HTMLString, "batch_report"]:
     """Write ``result.csv``, ``result.parquet``, ``quarantine.csv`` and ``batch.html`` into the folder of the run.
 

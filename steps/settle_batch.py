@@ -10,7 +10,7 @@ from quality_gate.prediction.batch import Batch
 from steps.context import run_name
 
 
-@step(enable_cache=False)
+@step
 def settle_batch(batch: Batch, settings: BatchSettings) -> Annotated[str, "summary"]:
     """Move what the run met out of the inbox, if that is where it was, and say what came of it.
 
