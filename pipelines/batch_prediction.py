@@ -57,7 +57,7 @@ def _alone(parameters: Mapping[str, Any]) -> Iterator[None]:
     champion_of(home, name)
     with only_run(home.batches(name), name, use="used for a batch prediction"):
         if parameters["source"] == INBOX:
-            with only_run(home.inbox_done, "the inbox", use="emptied"):
+            with only_run(home.inbox_done, "the inbox", use="emptied", key="source"):
                 yield
         else:
             yield

@@ -13,13 +13,14 @@ LOCK_FILE = "run.lock"
 
 
 @contextmanager
-def only_run(folder: Path, name: str, *, use: str = "trained") -> Iterator[None]:
+def only_run(folder: Path, name: str, *, use: str = "trained", key: str = "name") -> Iterator[None]:
     """Keep other runs of a gate away while the block lasts; the lock ends with the process, however that ends.
 
     Args:
         folder: of the gate's registry; made where it is not there.
         name: of the gate, for the message.
         use: what is being done with it, likewise.
+        key: of the settings, which another run may set otherwise to go its own way.
 
     Raises:
         UserError: another process is at it; the message says which, since when, and what to do.
@@ -30,17 +31,17 @@ def only_run(folder: Path, name: str, *, use: str = "trained") -> Iterator[None]
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             file.seek(0)
-            raise UserError(_sentence(name, use, file.read().split())) from None
+            raise UserError(_sentence(name, use, key, file.read().split())) from None
         file.truncate(0)
         file.write(f"{os.getpid()} {datetime.now(UTC).isoformat(timespec='seconds')}")
         file.flush()
         yield
 
 
-def _sentence(name: str, use: str, holder: list[str]) -> str:
+def _sentence(name: str, use: str, key: str, holder: list[str]) -> str:
     # The holder may be about to write.
     process, since = holder if len(holder) == 2 else ("of unknown number", "just now")
     return (
         f"{name} is being {use} by the process {process} since {since}; wait until it is done, stop it, or give this "
-        "run another `name:`."
+        f"run another `{key}:`."
     )

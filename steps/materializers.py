@@ -33,9 +33,8 @@ class FolderMaterializer(ComparableMaterializer):
             data.save(Path(self.uri))
             return
         with self.get_temporary_directory(delete_at_exit=True) as temporary:
-            folder = Path(temporary)
-            data.save(folder)
-            copy_folder(str(folder), self.uri)
+            data.save(Path(temporary))
+            copy_folder(temporary, self.uri)
 
     def load(self, data_type: type[Any]) -> Any:
         """Read the folder: in place where the store is a local one, from a copy elsewhere."""

@@ -88,6 +88,10 @@ def test_every_place_lies_in_the_home_and_no_two_are_one():
         home.working,
         home.predictions,
         home.outbox,
+        home.inbox,
+        home.inbox_done,
+        home.inbox_quarantine,
+        home.batches("a"),
         home.reports("a"),
         home.registry("a"),
     ]

@@ -20,6 +20,7 @@ NEEDED_AT_THE_TOP = {
     "quality_gate/models/zoo.py": {"torch"},
 }
 LIGHT = (
+    "quality_gate.batch_settings",
     "quality_gate.cli",
     "quality_gate.data.photo_set",
     "quality_gate.data.scenes",
@@ -29,6 +30,9 @@ LIGHT = (
     "quality_gate.evaluation.measured",
     "quality_gate.models.smoke",
     "quality_gate.monitoring.log_settings",
+    "quality_gate.prediction.batch",
+    "quality_gate.prediction.streaming",
+    "quality_gate.prediction.summary",
     "quality_gate.registry",
     "quality_gate.reports.status",
     "quality_gate.settings",

@@ -38,6 +38,16 @@ def test_a_second_run_is_told_who_is_at_it_since_when_and_what_to_do(holder, tmp
     assert re.fullmatch(pattern, caught.value.message)
 
 
+def test_the_sentence_says_what_the_gate_is_used_for(holder, tmp_path):
+    with (
+        pytest.raises(
+            UserError, match=rf"^gate is being used for a batch by the process {holder.pid} .* another `source:`\.$"
+        ),
+        only_run(tmp_path, "gate", use="used for a batch", key="source"),
+    ):
+        pytest.fail("two runs at once")
+
+
 def test_the_holder_keeps_the_lock_though_another_asked(holder, tmp_path):
     for _ in range(2):
         with pytest.raises(UserError, match=f"process {holder.pid} "), only_run(tmp_path, "gate"):

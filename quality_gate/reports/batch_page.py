@@ -8,7 +8,8 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from quality_gate.preprocess import UnreadableImage
-from quality_gate.reports.figures import CONFIDENCE_BINS, confidence_figure
+from quality_gate.reports.confidence_chart import confidence_figure
+from quality_gate.reports.figures import CONFIDENCE_BINS
 from quality_gate.reports.rendering import photo, picture, render
 
 if TYPE_CHECKING:

@@ -46,7 +46,7 @@ def confusion_figure(counts: NDArray[np.int64], classes: Sequence[str]) -> Figur
 
     size, small = len(classes), len(classes) <= SMALL_MATRIX
     edge = WIDTH if small else 9.2
-    figure, axes = _figure(edge, edge * (0.8 if small else 0.95))
+    figure, axes = plain_figure(edge, edge * (0.8 if small else 0.95))
     share = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     wrong = ~np.eye(size, dtype=bool)
     blues, oranges = colormaps["Blues"].with_extremes(bad=EMPTY), colormaps["Oranges"].with_extremes(bad="none")
@@ -120,7 +120,7 @@ def risk_coverage_figure(
             each of shape (photos,). A model far worse than the candidate leaves the figure at its top.
         routing: certificate of the candidate.
     """
-    figure, axes = _figure(WIDTH, 4.1)
+    figure, axes = plain_figure(WIDTH, 4.1)
     overall = [float(np.mean(~correct)) for _, correct in answers.values()]
     top = min(max(*overall, 2 * routing.alpha) * 1.08, max(3 * overall[0], 4 * routing.alpha), 1.0)
     for index, (name, (confidence, correct)) in enumerate(answers.items()):
@@ -211,31 +211,8 @@ def _mark_changes(history: Sequence[Epoch], rate: Axes) -> None:
         )  # fmt: skip
 
 
-def confidence_figure(counts: Mapping[tuple[str, int], int]) -> Figure:
-    """How sure answers are: those to review, hatched, on top of the accepted ones.
-
-    Args:
-        counts: answers by decision (``accept`` or ``review``) and bin of the confidence, 0 to ``CONFIDENCE_BINS`` − 1.
-    """
-    from matplotlib.ticker import MaxNLocator
-
-    figure, axes = _figure(WIDTH, 2.6)
-    edges = np.arange(CONFIDENCE_BINS) / CONFIDENCE_BINS
-    below = np.zeros(CONFIDENCE_BINS, dtype=np.int64)
-    for decision, label, colour, hatch in (("accept", "accepted", 0, ""), ("review", "to review", 1, "////")):
-        heights = np.array([counts.get((decision, number), 0) for number in range(CONFIDENCE_BINS)])
-        axes.bar(
-            edges, heights, 1 / CONFIDENCE_BINS, below, align="edge", label=label, color=PALETTE[colour], hatch=hatch,
-            edgecolor="white", linewidth=0.5,
-        )  # fmt: skip
-        below += heights
-    axes.set(xlabel="confidence", ylabel="photos", xlim=(0, 1))
-    axes.yaxis.set_major_locator(MaxNLocator(integer=True))
-    axes.legend(fontsize=TEXT_SIZE, frameon=False, loc="upper left")
-    return figure
-
-
-def _figure(width: float, height: float) -> tuple[Figure, Axes]:
+def plain_figure(width: float, height: float) -> tuple[Figure, Axes]:
+    """A figure of so many inches with one pair of axes, in the style of all of them."""
     figure, (axes,) = _figure_of_rows(width, height, (1,))
     return figure, axes
 

@@ -106,7 +106,7 @@ def test_the_inbox_is_emptied_and_its_bad_files_are_kept(predict, gate, belt, lo
     assert [path for path in home.inbox.rglob("*") if path.is_file()] == []
     assert [path.name for path in home.inbox_quarantine.iterdir()] == ["broken.jpg"]
     assert len(list(home.inbox_done.glob("*/left/*.jpg"))) == 6
-    assert "broken.jpg,not a photo" in (folder / "quarantine.csv").read_text()
+    assert 'broken.jpg,"not a photo in one of' in (folder / "quarantine.csv").read_text()
 
     code, said = predict(settle_seconds=0)
     assert code == 0, said
