@@ -40,6 +40,7 @@ bench: $(VENV)/.dev $(READY) ## measure every speed claim: make bench PHOTOS=FOL
 	@python -m benchmarks.audit --photos "$(PHOTOS)"
 	@python -m benchmarks.cached_run --photos "$(PHOTOS)"
 	@python -m benchmarks.prediction_log
+	@python -m benchmarks.batch_prediction --photos "$(PHOTOS)"
 
 # The gate whose newest Bento goes into an image, and what that image stands on.
 NAME ?= visual_quality_gate

@@ -22,7 +22,7 @@ def confidence_figure(counts: Mapping[tuple[str, int], int]) -> Figure:
     """
     from matplotlib.ticker import MaxNLocator
 
-    figure, axes = plain_figure(WIDTH, 2.6)
+    figure, axes = plain_figure(2 * WIDTH, 2.6)
     edges = np.arange(CONFIDENCE_BINS) / CONFIDENCE_BINS
     below = np.zeros(CONFIDENCE_BINS, dtype=np.int64)
     for decision, label, colour, hatch in (("accept", "accepted", 0, ""), ("review", "to review", 1, "////")):
