@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from quality_gate.monitoring.prediction_log import PredictionLog, Window
+from quality_gate.run_lock import only_run
 
 pytestmark = pytest.mark.pipeline
 
@@ -111,6 +112,17 @@ def test_the_inbox_is_emptied_and_its_bad_files_are_kept(predict, gate, belt, lo
     code, said = predict(settle_seconds=0)
     assert code == 0, said
     assert "batch: no photos in the inbox" in said
+
+
+def test_a_second_run_at_the_same_time_is_refused(predict, gate, belt):
+    with only_run(gate.home.batches(gate.name), gate.name, use="used for a batch prediction"):
+        code, said = predict(source=str(belt))
+    assert code == 1
+    assert f"Error: {gate.name} is being used for a batch prediction by the process " in said
+    with only_run(gate.home.inbox_done, "the inbox", use="emptied", key="source"):
+        code, said = predict()
+    assert code == 1
+    assert "Error: the inbox is being emptied by the process " in said
 
 
 def test_mistakes_end_in_one_sentence(checkout, champion, belt, tmp_path):
