@@ -51,6 +51,10 @@ class GateApplication:
         self._slots = Slots(max_concurrency)
         self._timeout_s = timeout_s
 
+    def switch(self, endpoints: Mapping[str, Endpoint]) -> None:
+        """Answer from now on with other endpoints; requests that have begun end with those they began with."""
+        self._endpoints = endpoints
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send, health: App) -> None:
         """Answer one request; ``health`` answers the probes."""
         exchange = Exchange(scope, receive, request_id(_header(scope, b"x-request-id")))

@@ -1,11 +1,12 @@
 """Puts the parts of the service together."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from bentos.answers import Answerer, AnswerSink
 from bentos.application import GateApplication
 from bentos.authentication import KeyRing
-from bentos.endpoints import Endpoints
+from bentos.endpoints import Endpoint, Endpoints
 from bentos.explanation import PhotoExplainer
 from bentos.metrics import ServiceMetrics
 from bentos.model_card import describe
@@ -18,36 +19,57 @@ from bentos.worker_pool import WorkerPool
 from quality_gate.inference import OnnxClassifier
 
 
-def build_application(folder: Path, settings: ServiceSettings, sink: AnswerSink) -> GateApplication:
-    """The application that serves the model in ``folder`` and records its answers in ``sink``.
+class Composition:
+    """The service of a worker: what stays while it runs, and what comes with each model.
 
-    Raises:
-        UserError: the settings do not fit the model.
-        UnknownModelFormat: the folder holds no model that can be read.
+    Args:
+        settings: of the service.
+        sink: where answers are recorded.
     """
-    # One thread an inference: photos are worked on side by side, and one alone gains little from a second.
-    classifier = OnnxClassifier(folder, threads=1)
-    manifest = classifier.manifest
-    router = Router(manifest, settings.costs)
-    explainer = PhotoExplainer(folder, classifier)
-    metrics = ServiceMetrics(f"{manifest.name}:{manifest.version or 'candidate'}", sink.backlog)
-    endpoints = Endpoints(
-        answerer=Answerer(classifier, router, settings, sink),
-        explainer=explainer,
-        router=router,
-        settings=settings,
-        pool=WorkerPool(settings.worker_threads, metrics.queue_changed),
-        metrics=metrics,
-        model=describe(folder, manifest, settings, explains=explainer.exact),
-    )
-    keys = KeyRing([key.get_secret_value() for key in settings.api_keys])
-    table = {**endpoints.table(), **page_endpoints()}
-    table["/openapi.json"] = openapi_endpoint(manifest, settings)
-    return GateApplication(
-        table,
-        keys,
-        metrics,
-        RequestLog(),
-        max_concurrency=settings.max_concurrency,
-        timeout_s=settings.request_timeout_s,
-    )
+
+    def __init__(self, settings: ServiceSettings, sink: AnswerSink) -> None:
+        self._settings = settings
+        self._sink = sink
+        self._metrics = ServiceMetrics(sink.backlog)
+        self._pool = WorkerPool(settings.worker_threads, self._metrics.queue_changed)
+
+    def application(self, folder: Path) -> GateApplication:
+        """The application that serves the model in ``folder``.
+
+        Raises:
+            UserError: the settings do not fit the model.
+            UnknownModelFormat: the folder holds no model that can be read.
+        """
+        return GateApplication(
+            self.endpoints(folder),
+            KeyRing([key.get_secret_value() for key in self._settings.api_keys]),
+            self._metrics,
+            RequestLog(),
+            max_concurrency=self._settings.max_concurrency,
+            timeout_s=self._settings.request_timeout_s,
+        )
+
+    def endpoints(self, folder: Path) -> Mapping[str, Endpoint]:
+        """What the addresses of the service answer with the model in ``folder``.
+
+        Raises:
+            UserError: the settings do not fit the model.
+            UnknownModelFormat: the folder holds no model that can be read.
+        """
+        # One thread an inference: photos are worked on side by side, and one alone gains little from a second.
+        classifier = OnnxClassifier(folder, threads=1)
+        manifest, settings = classifier.manifest, self._settings
+        router = Router(manifest, settings.costs)
+        explainer = PhotoExplainer(folder, classifier)
+        endpoints = Endpoints(
+            answerer=Answerer(classifier, router, settings, self._sink),
+            explainer=explainer,
+            router=router,
+            settings=settings,
+            pool=self._pool,
+            metrics=self._metrics,
+            model=describe(folder, manifest, settings, explains=explainer.exact),
+        )
+        table = {**endpoints.table(), **page_endpoints()}
+        table["/openapi.json"] = openapi_endpoint(manifest, settings)
+        return table

@@ -20,11 +20,10 @@ class ServiceMetrics:
     """The service's metrics; those of all workers are added up when they are read.
 
     Args:
-        model_version: ``name:version`` of the model that answers.
         backlog: tells of the answers of all workers that wait for the prediction log.
     """
 
-    def __init__(self, model_version: str, backlog: Callable[[], Backlog]) -> None:
+    def __init__(self, backlog: Callable[[], Backlog]) -> None:
         self._registry = CollectorRegistry()
         self._forget_dead_workers()
         self._requests = Counter(
@@ -83,7 +82,6 @@ class ServiceMetrics:
             multiprocess_mode="livemostrecent",
             registry=self._registry,
         )
-        self._model_version = model_version
         self._backlog = backlog
 
     def count_request(self, endpoint: str, status: int, seconds: float) -> None:
@@ -94,7 +92,7 @@ class ServiceMetrics:
     def count_answers(self, answered: Sequence[AnsweredPhoto]) -> None:
         """Count answers that a client gets."""
         for photo in answered:
-            self._decisions.labels(photo.answer.label, photo.answer.decision, self._model_version).inc()
+            self._decisions.labels(photo.answer.label, photo.answer.decision, photo.answer.model_version).inc()
             self._confidence.observe(photo.answer.confidence)
             self._brightness.observe(photo.statistics.brightness)
 

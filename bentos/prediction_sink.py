@@ -5,7 +5,6 @@ from datetime import UTC, datetime
 from uuid import uuid4
 
 from bentos.answers import AnsweredPhoto
-from quality_gate.models.manifest import ModelManifest
 from quality_gate.monitoring.log_settings import PredictionLogSettings
 from quality_gate.monitoring.outbox import Backlog
 from quality_gate.monitoring.prediction import ImageStatistics, Prediction, loggable_name
@@ -21,15 +20,12 @@ class PredictionSink:
 
     Args:
         settings: where the outbox and the database are.
-        manifest: of the model that answers.
 
     Raises:
         OutboxUnavailable: the outbox cannot be made.
     """
 
-    def __init__(self, settings: PredictionLogSettings, manifest: ModelManifest) -> None:
-        self._gate = manifest.name
-        self._model_version = manifest.version or "candidate"
+    def __init__(self, settings: PredictionLogSettings) -> None:
         self._outbox = settings.open_outbox()
         self._shipper = settings.make_shipper()
         self._shipper.start()
@@ -55,13 +51,14 @@ class PredictionSink:
 
     def _prediction(self, photo: AnsweredPhoto, now: datetime) -> Prediction:
         answer = photo.answer
+        gate, _, version = answer.model_version.partition(":")
         return Prediction(
             id=uuid4(),
             time=now,
             image_sha256=photo.image_sha256,
             image_name=loggable_name(photo.name),
-            gate=self._gate,
-            model_version=self._model_version,
+            gate=gate,
+            model_version=version,
             label=answer.label,
             probabilities=answer.probabilities,
             confidence=answer.confidence,

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from bentos.application import GateApplication
 
 MODEL_FOLDER = Path(__file__).resolve().parent / "model"
+BENTO = MODEL_FOLDER.parents[2]
 
 
 @bentoml.service(
@@ -39,16 +40,23 @@ class QualityGateService:
 
     def __init__(self) -> None:
         # Here, in the worker: the process that only watches over it starts sooner without.
-        from bentos.composition import build_application
+        from bentos.composition import Composition
+        from bentos.model_watch import ModelWatch
         from bentos.prediction_sink import PredictionSink
+        from bentos.request_log import RequestLog
 
-        settings = ServiceSettings.from_environment(os.environ)
-        self._sink = PredictionSink(read_log_settings(), ModelManifest.load(MODEL_FOLDER))
-        self.application = build_application(MODEL_FOLDER, settings, self._sink)
+        self._sink = PredictionSink(read_log_settings())
+        composition = Composition(ServiceSettings.from_environment(os.environ), self._sink)
+        self.application = composition.application(MODEL_FOLDER)
+        self._watch = ModelWatch(
+            BENTO, lambda folder: self.application.switch(composition.endpoints(folder)), RequestLog()
+        )
+        self._watch.start()
 
     @bentoml.on_shutdown
     def close(self) -> None:
         """Leave nothing waiting that the database would take now."""
+        self._watch.close()
         self._sink.close()
 
     @bentoml.on_deployment

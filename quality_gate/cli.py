@@ -24,7 +24,7 @@ name_option = click.option(
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="visual-quality-gate")
 def main() -> None:
-    """Look at a gate's champion, go back to the former one, make demo photos.
+    """Look at a gate's champion, deploy it, go back to the former one, make demo photos.
 
     Training is `zenml pipeline run training`; serving is `bentoml serve NAME:latest`.
     """
@@ -43,6 +43,28 @@ def status(name: str, as_json: bool) -> None:
 
 @main.command()
 @name_option
+@click.option("--url", default=None, help="Wait until the server at this address answers with the champion.")
+def deploy(name: str, url: str | None) -> None:
+    """Pack the champion, and have running servers take it without dropping a request."""
+    from quality_gate.deployment import wait_until_served
+    from quality_gate.registry import Registry
+
+    build, ledger = _packager(), _ledger(name)
+    champion = ledger.champion()
+    if champion is None or champion.version is None:
+        raise UserError(f"{name} has no champion yet; see quality-gate status --name {name}")
+    with Registry(name, ledger, locate().mlflow_tracking_uri).model_folder(champion) as folder:
+        tag = build(folder, name=name)
+    click.echo(f"{name}:{champion.version} is packed as {tag}.")
+    if url is not None:
+        wait_until_served(url, champion.version)
+        click.echo(f"{url} answers with {name}:{champion.version}.")
+    else:
+        _say_how_to_serve(name)
+
+
+@main.command()
+@name_option
 def rollback(name: str) -> None:
     """Make the former champion champion again, after it has answered a test photo."""
     from quality_gate.registry import Registry
@@ -51,7 +73,7 @@ def rollback(name: str) -> None:
     registry = Registry(name, _ledger(name), locate().mlflow_tracking_uri)
     champion, tag = registry.rollback(lambda folder: build(folder, name=name))
     click.echo(f"{name}:{champion.version} is champion again, packed as {tag}.")
-    click.echo(f"Serve it with: bentoml serve {name}:latest")
+    _say_how_to_serve(name)
     for mirror in entry_points(group="quality_gate.champion_changed"):
         try:
             mirror.load()(name, champion.version)
@@ -79,6 +101,10 @@ def demo(folder: Path, train_per_class: int, test_per_class: int, seed: int, shi
         on_progress=ConsoleReporter().progress("demo photos"),
     )
     click.echo(f"{count} photos in {folder}.")
+
+
+def _say_how_to_serve(name: str) -> None:
+    click.echo(f"Servers of {name}:latest take it now; start one with: bentoml serve {name}:latest")
 
 
 def _ledger(name: str) -> Ledger:

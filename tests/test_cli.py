@@ -9,7 +9,7 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from quality_gate import cli
+from quality_gate import cli, deployment
 from quality_gate.cli import DEFAULT_NAME, main
 from quality_gate.home import Home
 from quality_gate.ledger import Ledger
@@ -102,7 +102,7 @@ def test_each_command_explains_each_of_its_options(run, command):
 
 
 def test_the_commands_are_those_that_are_documented():
-    assert sorted(main.commands) == ["demo", "rollback", "status"]
+    assert sorted(main.commands) == ["demo", "deploy", "rollback", "status"]
 
 
 def test_the_version_is_that_of_the_installation(run):
@@ -120,7 +120,7 @@ def test_the_default_gate_is_that_of_the_settings():
     assert TrainingSettings().name == DEFAULT_NAME
 
 
-@pytest.mark.parametrize("command", ["status", "rollback"])
+@pytest.mark.parametrize("command", ["status", "deploy", "rollback"])
 def test_before_the_first_training_the_way_to_train_is_told(run, command):
     result = run(command)
     assert (result.exit_code, result.stdout) == (1, "")
@@ -183,13 +183,47 @@ def test_a_home_that_is_a_file_is_one_sentence(run, home):
     assert result.stderr.count("\n") == 1
 
 
+HOW_TO_SERVE = f"Servers of {DEFAULT_NAME}:latest take it now; start one with: bentoml serve {DEFAULT_NAME}:latest"
+
+
+def test_deploy_packs_the_champion_and_changes_no_champion(run, promoted, plugins):
+    registry = promoted(2)
+    result = run("deploy")
+    assert result.exit_code == 0
+    assert result.stdout.splitlines() == [
+        f"{DEFAULT_NAME}:2 is packed as {DEFAULT_NAME}:built.",
+        HOW_TO_SERVE,
+    ]
+    assert plugins.calls == [("packed", DEFAULT_NAME, "2")]
+    assert len(registry.ledger.entries()) == 2
+
+
+def test_deploy_waits_for_the_server_it_is_told_of(run, promoted, plugins, monkeypatch):
+    asked = []
+    monkeypatch.setattr(deployment, "wait_until_served", lambda url, version: asked.append((url, version)))
+    promoted(1)
+    result = run("deploy", "--url", "http://127.0.0.1:3000")
+    assert result.stdout.splitlines()[-1] == f"http://127.0.0.1:3000 answers with {DEFAULT_NAME}:1."
+    assert asked == [("http://127.0.0.1:3000", "1")]
+
+
+def test_a_gate_that_has_only_refused_has_nothing_to_deploy(run, home, make_entry, plugins):
+    Ledger(home.registry(DEFAULT_NAME)).append(make_entry("refused", None))
+    result = run("deploy")
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert (
+        result.stderr == f"Error: {DEFAULT_NAME} has no champion yet; see quality-gate status --name {DEFAULT_NAME}\n"
+    )
+    assert plugins.calls == []
+
+
 def test_a_rollback_packs_the_former_champion_and_tells_how_to_serve_it(run, promoted, plugins):
     registry = promoted(2)
     result = run("rollback")
     assert result.exit_code == 0
     assert result.stdout.splitlines() == [
         f"{DEFAULT_NAME}:1 is champion again, packed as {DEFAULT_NAME}:built.",
-        f"Serve it with: bentoml serve {DEFAULT_NAME}:latest",
+        HOW_TO_SERVE,
     ]
     assert plugins.calls == [("packed", DEFAULT_NAME, "1"), ("changed", DEFAULT_NAME, "1")]
     assert registry.ledger.champion().version == "1"

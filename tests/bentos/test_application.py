@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from bentos.answers import Answerer
-from bentos.composition import build_application
+from bentos.composition import Composition
 from bentos.explanation import write_head
 from bentos.settings import ServiceSettings
 from quality_gate.data.scenes import encode_scene
@@ -54,7 +54,7 @@ def ask(model):
 
     def ask(method, path, *, application=None, folder=model, chunks=None, content=PHOTO, kind="image/jpeg", **settings):
         headers = settings.pop("headers", {})
-        application = application or build_application(folder, ServiceSettings(**settings), Sink())
+        application = application or Composition(ServiceSettings(**settings), Sink()).application(folder)
 
         async def app(scope, receive, send):
             await application(scope, receive, send, health)
@@ -114,7 +114,7 @@ def test_neither_keys_nor_names_nor_addresses_are_logged(ask, capsys):
 
 
 def test_a_slow_body_gets_504_and_gives_its_place_back(model, ask):
-    application = build_application(model, ServiceSettings(request_timeout_s=0.2, max_concurrency=1), Sink())
+    application = Composition(ServiceSettings(request_timeout_s=0.2, max_concurrency=1), Sink()).application(model)
 
     async def slowly():
         yield PHOTO[:10]
@@ -159,7 +159,7 @@ def test_a_defect_is_500_without_its_trace_and_the_log_says_where(ask, capsys, m
 
 def test_every_answer_is_recorded_before_it_is_given_and_503_where_it_cannot_be(model, ask):
     sink = Sink()
-    application = build_application(model, ServiceSettings(), sink)
+    application = Composition(ServiceSettings(), sink).application(model)
     bodies = {
         "/predict": b'--b\r\nContent-Disposition: form-data; name="image"; filename="belt/7.jpg"\r\n\r\n' + PHOTO,
         "/predict_batch": b'--b\r\nContent-Disposition: form-data; name="images"; filename="1.jpg"\r\n\r\n'

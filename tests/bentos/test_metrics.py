@@ -5,7 +5,7 @@ from quality_gate.monitoring.outbox import Backlog
 
 
 def test_requests_are_counted_by_endpoint_and_status():
-    metrics = ServiceMetrics("gate:1", lambda: Backlog(3, 1.5, 2))
+    metrics = ServiceMetrics(lambda: Backlog(3, 1.5, 2))
     metrics.count_request("predict", 200, 0.012)
     metrics.count_request("predict", 429, 0.001)
     metrics.queue_changed(2)
@@ -29,7 +29,7 @@ def test_what_waited_in_a_killed_worker_is_forgotten(tmp_path, monkeypatch):
         file.write_bytes(b"")
     monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", str(tmp_path))
 
-    ServiceMetrics("gate:1", lambda: Backlog(0, 0.0, 0))
+    ServiceMetrics(lambda: Backlog(0, 0.0, 0))
 
     assert not dead.exists()
     assert alive.exists()

@@ -1,4 +1,3 @@
-from types import SimpleNamespace
 from uuid import UUID
 
 import pytest
@@ -26,7 +25,7 @@ def settings(tmp_path):
 
 @pytest.fixture
 def sink(settings):
-    sink = PredictionSink(settings, SimpleNamespace(name="belt", version="7"))
+    sink = PredictionSink(settings)
     yield sink
     sink.close()
 
@@ -56,19 +55,9 @@ def test_a_name_of_a_photo_is_kept_as_one_line(sink, settings):
     assert logged(settings)[0].image_name == "belt/7.jpg?"
 
 
-def test_a_model_without_a_number_is_logged_as_the_candidate(settings):
-    sink = PredictionSink(settings, SimpleNamespace(name="belt", version=None))
-    sink.record([ANSWERED])
-    sink.close()
-
-    assert logged(settings)[0].model_version == "candidate"
-
-
 def test_what_waits_for_a_database_that_is_away_is_counted(settings):
     nowhere = SecretStr("postgresql://nobody@127.0.0.1:1/nowhere")
-    sink = PredictionSink(
-        settings.model_copy(update={"database_url": nowhere}), SimpleNamespace(name="belt", version="7")
-    )
+    sink = PredictionSink(settings.model_copy(update={"database_url": nowhere}))
     sink.record([ANSWERED, ANSWERED])
 
     assert sink.backlog().rows == 2
