@@ -48,7 +48,7 @@ function showAnswer(answer) {
   const threshold = model?.routing?.threshold;
   at("why").textContent = threshold == null
     ? `Confidence ${percent(answer.confidence)}; no threshold is certified, so every answer goes to review.`
-    : `Confidence ${percent(answer.confidence)}; accepted from ${percent(threshold)}.`;
+    : `Confidence ${percent(answer.confidence)}; ${threshold > 0 ? `accepted from ${percent(threshold)}` : "every answer is accepted"}.`;
   const sorted = Object.entries(answer.probabilities).sort((a, b) => b[1] - a[1]);
   at("bars").replaceChildren(...sorted.map(([name, share]) => {
     const item = document.createElement("li");
@@ -85,9 +85,10 @@ async function take(file) {
   at("map-figure").hidden = true;
   say("Looking at the photo …");
   try {
-    if (!model) await readModel();
     const answer = await (await askPhoto("predict", "application/json")).json();
     if (turn !== shown) return;
+    // A running service may have taken another model since the page was opened.
+    if (!model || answer.model_version !== `${model.name}:${model.version ?? "candidate"}`) await readModel();
     showPicture("preview", file);
     showAnswer(answer);
     say("");
