@@ -34,12 +34,14 @@ coverage: $(VENV)/.dev $(READY) ## run the quick tests and show which lines of q
 # Where the photos of the README's figures and the notebook they are measured against lie.
 PHOTOS ?= ../shared/data/produce
 PEER ?= ../shared/reference/seed_notebook.py
+SERVING_PEER ?= ../shared/reference/flask_app.py
 
 bench: $(VENV)/.dev $(READY) ## measure every speed claim: make bench PHOTOS=FOLDER PEER=SCRIPT
 	@python -m benchmarks.notebook --photos "$(PHOTOS)" --peer "$(PEER)"
 	@python -m benchmarks.audit --photos "$(PHOTOS)"
 	@python -m benchmarks.cached_run --photos "$(PHOTOS)"
 	@python -m benchmarks.prediction_log
+	@python -m benchmarks.serving --bento cached_run:latest --peer "$(SERVING_PEER)" --photos "$(PHOTOS)"
 	@python -m benchmarks.batch_prediction --photos "$(PHOTOS)"
 
 # The gate whose newest Bento goes into an image, and what that image stands on.
