@@ -12,7 +12,9 @@ import threading
 import zlib
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import islice, takewhile
 from pathlib import Path
+from typing import IO
 
 from quality_gate.monitoring.prediction import Prediction
 
@@ -77,6 +79,14 @@ def decode_line(line: bytes) -> Prediction:
     if checksum != b"%08x" % zlib.crc32(content):
         raise ValueError("damaged: the checksum does not fit")
     return Prediction.from_json(content)
+
+
+def read_whole_lines(file: IO[bytes], most: int) -> list[bytes]:
+    """The next lines of a journal, up to ``most`` or the first without an end: that one is still being written.
+
+    Nothing behind it is looked at: its end may be written meanwhile, and would be taken for a line of its own.
+    """
+    return list(takewhile(lambda line: line.endswith(b"\n"), islice(file, most)))
 
 
 def read_shipped(folder: Path) -> dict[str, Shipped]:

@@ -21,7 +21,6 @@ import os
 import threading
 import time
 from collections.abc import Callable, Sequence
-from itertools import islice
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
@@ -31,6 +30,7 @@ from quality_gate.monitoring.journal import (
     decode_line,
     journals,
     read_shipped,
+    read_whole_lines,
     sizes,
     write_shipped,
 )
@@ -175,7 +175,7 @@ class Shipper:
             is_left = _take(file)
             shipped = self._shipped.get(path.name, Shipped())
             file.seek(shipped.size)
-            while lines := _whole_lines(file, self._batch_rows):
+            while lines := read_whole_lines(file, self._batch_rows):
                 self._store(lines)
                 shipped = Shipped(shipped.size + sum(map(len, lines)), shipped.rows + len(lines))
                 file.seek(shipped.size)
@@ -247,7 +247,3 @@ def _take(file: IO[bytes]) -> bool:
         return False
     return True
 
-
-def _whole_lines(file: IO[bytes], most: int) -> list[bytes]:
-    """The next lines that have their end; the last of a journal may still be at work, or have been cut off."""
-    return [line for line in islice(file, most) if line.endswith(b"\n")]
