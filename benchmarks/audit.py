@@ -23,35 +23,23 @@ number, and prints the peak memory and what it grew by for each photo more.
 from __future__ import annotations
 
 import argparse
-import resource
-import statistics
-import sys
 import tempfile
-import time
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import ExitStack
-from dataclasses import dataclass
-from itertools import pairwise
+from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 
 from PIL import Image
 
+from benchmarks.ways import Cost, cost_of, print_costs, print_memory
 from quality_gate.data.batches import ordered_map
 from quality_gate.data.ingest import take_snapshot
 from quality_gate.data.scenes import write_demo_photos
 from quality_gate.data.sources import Source, discover
 from quality_gate.preprocess import decode
 from quality_gate.processors import available_processors
-
-
-@dataclass(frozen=True)
-class Cost:
-    """Seconds on the clock and of processor time."""
-
-    wall: float
-    processor: float
 
 
 def paths(source: Source) -> list[Path]:
@@ -114,9 +102,7 @@ WAYS: dict[str, Callable[[Source], None]] = {
 
 def timed(name: str, source: Source) -> Cost:
     """Run one way through the photos."""
-    wall, processor = time.perf_counter(), time.process_time()
-    WAYS[name](source)
-    return Cost(time.perf_counter() - wall, time.process_time() - processor)
+    return cost_of(partial(WAYS[name], source))
 
 
 def print_speed(folder: Path, repeats: int) -> None:
@@ -127,51 +113,13 @@ def print_speed(folder: Path, repeats: int) -> None:
         rounds = [
             {name: pool.submit(timed, name, source).result() for name, pool in pools.items()}
             for _ in range(repeats + 1)
-        ][1:]
-    photos = len(source.files)
-    print(f"{folder}: {photos} photos, {available_processors()} processors, {repeats} rounds")
-    for name in WAYS:
-        wall = statistics.median(costs[name].wall for costs in rounds)
-        processor = statistics.median(costs[name].processor for costs in rounds)
-        print(f"{name:<38} {photos / wall:8.0f} photos/s   {1000 * processor / photos:6.2f} ms of processor a photo")
-    print("take_snapshot by each: photos/s, and processor time")
-    for name in [name for name in WAYS if name != INGEST]:
-        speed = [costs[name].wall / costs[INGEST].wall for costs in rounds]
-        effort = [costs[INGEST].processor / costs[name].processor for costs in rounds]
-        print(f"{name:<38} {_spread(speed)}   {_spread(effort)}")
+        ]
+    print_costs(rounds[1:], INGEST, len(source.files))
 
 
-def _spread(ratios: list[float]) -> str:
-    return f"{statistics.median(ratios):5.2f} times ({min(ratios):.2f} to {max(ratios):.2f})"
-
-
-def write_copies(photos: list[bytes], folder: Path, count: int) -> None:
-    """Write so many different files: what follows the end of a JPEG is no part of the picture."""
-    for label in ("first", "second"):
-        (folder / label).mkdir(parents=True)
-    for number in range(count):
-        data = photos[number % len(photos)] + number.to_bytes(8, "big")
-        (folder / ("first", "second")[number % 2] / f"{number:07}.jpg").write_bytes(data)
-
-
-def peak_memory(folder: Path) -> float:
-    """Take a snapshot of a folder in this process: the peak of its memory, in MB."""
+def ingest_folder(folder: Path) -> None:
+    """Take a snapshot of a folder."""
     ingested(discover(folder))
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)
-
-
-def print_memory(folder: Path, counts: list[int]) -> None:
-    """Take snapshots of ever more photos, each number in a process of its own."""
-    photos = [path.read_bytes() for path in paths(discover(folder))[:200]]
-    peaks = []
-    for count in counts:
-        with tempfile.TemporaryDirectory() as copies:
-            write_copies(photos, Path(copies) / "photos", count)
-            with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
-                peaks.append((count, pool.submit(peak_memory, Path(copies) / "photos").result()))
-        print(f"{count:>8,} photos  {peaks[-1][1]:7.1f} MB", flush=True)
-    for (fewer, low), (more, high) in pairwise(peaks):
-        print(f"from {fewer:,} to {more:,}: {2**20 * (high - low) / (more - fewer):,.0f} bytes a photo more")
 
 
 def main() -> None:
@@ -188,7 +136,8 @@ def main() -> None:
             folder = Path(made) / "photos"
             write_demo_photos(folder, train_per_class=60, test_per_class=20, workers=available_processors())
         if options.memory:
-            print_memory(folder, options.counts)
+            photos = [path.read_bytes() for path in paths(discover(folder))[:200]]
+            print_memory(ingest_folder, photos, options.counts)
         else:
             print_speed(folder, options.repeats)
 

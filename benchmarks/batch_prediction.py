@@ -20,20 +20,16 @@ from __future__ import annotations
 
 import argparse
 import os
-import resource
 import shutil
 import sqlite3
-import statistics
-import sys
 import tempfile
-import time
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
-from itertools import pairwise
+from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 
+from benchmarks.ways import Cost, cost_of, print_costs, print_memory
 from quality_gate.batch_settings import BatchSettings
 from quality_gate.data.audit import measure
 from quality_gate.data.scenes import write_demo_photos
@@ -44,14 +40,6 @@ from quality_gate.models.manifest import MANIFEST_FILE, SERVING_FILE, ModelManif
 from quality_gate.prediction.streaming import answer_batch
 from quality_gate.preprocess import PreprocessingSpec, decode
 from quality_gate.processors import available_processors
-
-
-@dataclass(frozen=True)
-class Cost:
-    """Seconds on the clock and of processor time."""
-
-    wall: float
-    processor: float
 
 
 class SilentReporter:
@@ -116,15 +104,12 @@ def timed(name: str, folder: Path, model: Path) -> Cost:
 def _run(name: str, folder: Path, classifier: OnnxClassifier) -> Cost:
     with tempfile.TemporaryDirectory() as home:
         os.environ[HOME_VARIABLE] = home
-        wall, processor = time.perf_counter(), time.process_time()
-        WAYS[name](folder, classifier, Path(home))
-        return Cost(time.perf_counter() - wall, time.process_time() - processor)
+        return cost_of(partial(WAYS[name], folder, classifier, Path(home)))
 
 
-def peak_memory(folder: Path, model: Path) -> float:
-    """Answer a folder in this process: the peak of its memory, in MB."""
+def answer_folder(folder: Path, model: Path) -> None:
+    """Answer a folder as a batch does."""
     timed(BATCH, folder, model)
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)
 
 
 def write_model(folder: Path) -> Path:
@@ -155,38 +140,7 @@ def print_speed(folder: Path, model: Path, repeats: int) -> None:
             with ProcessPoolExecutor(1, get_context("spawn")) as pool:
                 costs[name] = pool.submit(timed, name, folder, model).result()
         rounds.append(costs)
-    photos, counted = len(paths(folder)), rounds[1:]
-    print(f"{folder}: {photos} photos, {available_processors()} processors, {repeats} rounds")
-    for name in WAYS:
-        wall = statistics.median(costs[name].wall for costs in counted)
-        processor = statistics.median(costs[name].processor for costs in counted)
-        print(f"{name:<40} {photos / wall:7.1f} photos/s  {1000 * processor / photos:6.2f} ms of processor a photo")
-    print(f"{BATCH} by each: photos/s, and processor time")
-    for name in [name for name in WAYS if name != BATCH]:
-        speed = [costs[name].wall / costs[BATCH].wall for costs in counted]
-        effort = [costs[BATCH].processor / costs[name].processor for costs in counted]
-        print(f"{name:<40} {_spread(speed)}   {_spread(effort)}")
-
-
-def _spread(ratios: list[float]) -> str:
-    return f"{statistics.median(ratios):5.2f} times ({min(ratios):.2f} to {max(ratios):.2f})"
-
-
-def print_memory(folder: Path, model: Path, counts: list[int]) -> None:
-    """Answer ever more photos, each number in a process of its own."""
-    photos = [path.read_bytes() for path in paths(folder)[:200]]
-    peaks = []
-    for count in counts:
-        with tempfile.TemporaryDirectory() as copies:
-            for number in range(count):
-                # What follows the end of a photo is no part of the picture, and makes another file of it.
-                data = photos[number % len(photos)] + number.to_bytes(8, "big")
-                (Path(copies) / f"{number:07}.jpg").write_bytes(data)
-            with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
-                peaks.append((count, pool.submit(peak_memory, Path(copies), model).result()))
-        print(f"{count:>8,} photos  {peaks[-1][1]:7.1f} MB", flush=True)
-    for (fewer, low), (more, high) in pairwise(peaks):
-        print(f"from {fewer:,} to {more:,}: {2**20 * (high - low) / (more - fewer):,.0f} bytes a photo more")
+    print_costs(rounds[1:], BATCH, len(paths(folder)))
 
 
 def main() -> None:
@@ -205,7 +159,8 @@ def main() -> None:
             write_demo_photos(folder, train_per_class=60, test_per_class=20, workers=available_processors())
         model = model or write_model(Path(made) / "model")
         if options.memory:
-            print_memory(folder, model, options.counts)
+            photos = [path.read_bytes() for path in paths(folder)[:200]]
+            print_memory(partial(answer_folder, model=model), photos, options.counts)
         else:
             print_speed(folder, model, options.repeats)
 
