@@ -10,11 +10,12 @@ from zenml.models import PipelineRunResponse
 
 from pipelines.configured import ConfiguredPipeline
 from pipelines.places import absolute
-from quality_gate.batch_settings import BATCH_DEFAULTS, INBOX, parse_batch_settings
+from quality_gate.batch_settings import BATCH_DEFAULTS, INBOX, BatchSettings
 from quality_gate.home import locate
 from quality_gate.prediction.champion import champion_of
 from quality_gate.progress import ConsoleReporter
 from quality_gate.run_lock import only_run
+from quality_gate.settings_section import parse_settings
 from steps.answer_batch import answer_batch
 from steps.report_batch import report_batch
 from steps.settle_batch import settle_batch
@@ -34,7 +35,8 @@ def predict(
 
     Every parameter is a setting of batch_prediction.yaml, where each is explained.
     """
-    settings = parse_batch_settings(
+    settings = parse_settings(
+        BatchSettings,
         {
             "name": name,
             "source": source if source == INBOX else absolute(source),
@@ -44,6 +46,7 @@ def predict(
             "review_photos": review_photos,
         },
         origin="settings",
+        defaults=BATCH_DEFAULTS,
     )
     batch = answer_batch(settings=settings)
     report_batch(batch=batch, settings=settings)
@@ -72,7 +75,7 @@ def _conclude(run: PipelineRunResponse) -> None:
 
 
 batch_prediction = ConfiguredPipeline(
-    check=lambda parameters, origin: parse_batch_settings(dict(parameters), origin=origin),
+    check=lambda parameters, origin: parse_settings(BatchSettings, parameters, origin=origin, defaults=BATCH_DEFAULTS),
     during=_alone,
     after=_conclude,
     defaults=BATCH_DEFAULTS,

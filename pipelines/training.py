@@ -5,13 +5,15 @@ from typing import Any
 from zenml.enums import ExecutionMode
 
 from pipelines.caching import FILES_VARIABLE, StepCode, expected_standing, file_keys, origin
-from pipelines.configured import DEFAULT_CONFIGURATION, ConfiguredPipeline
+from pipelines.configured import ConfiguredPipeline
 from pipelines.ending import conclude
 from pipelines.places import absolute
+from pipelines.run_configuration import DEFAULT_CONFIGURATION
 from quality_gate.data_settings import DEMO
 from quality_gate.home import locate
 from quality_gate.run_lock import only_run
-from quality_gate.settings import TrainingSettings, parse_training_settings
+from quality_gate.settings import TrainingSettings
+from quality_gate.settings_section import parse_settings
 from steps.calibrate import calibrate
 from steps.context import close_failed_run
 from steps.evaluate import evaluate
@@ -60,7 +62,7 @@ def train(
         "serving": serving,
     }
     given = {section: values for section, values in sections.items() if values is not None}
-    settings = parse_training_settings({"name": name, "seed": seed, **given}, origin="settings")
+    settings = parse_settings(TrainingSettings, {"name": name, "seed": seed, **given}, origin="settings")
     _wire(_with_absolute_paths(settings), ConfiguredPipeline.compiled().code)
 
 
@@ -143,7 +145,7 @@ def _with_absolute_paths(settings: TrainingSettings) -> TrainingSettings:
 
 
 training = ConfiguredPipeline(
-    check=lambda parameters, origin: parse_training_settings(dict(parameters), origin=origin),
+    check=lambda parameters, origin: parse_settings(TrainingSettings, parameters, origin=origin),
     during=lambda parameters: only_run(locate().registry(parameters["name"]), parameters["name"]),
     after=conclude,
     on_failure=close_failed_run,

@@ -1,13 +1,12 @@
 """Typed settings of a batch: what stands under ``parameters:`` in a run configuration of the batch prediction."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
-from pydantic import AfterValidator, Field, ValidationError
+from pydantic import AfterValidator, Field
 
 from quality_gate.data_settings import without_credentials
-from quality_gate.errors import UserError
 from quality_gate.gate_name import GateName
-from quality_gate.settings_section import Settings, describe
+from quality_gate.settings_section import Settings
 
 INBOX = "inbox"
 BATCH_DEFAULTS = "pipelines/batch_prediction.yaml"
@@ -34,19 +33,3 @@ class BatchSettings(Settings):
     max_unreadable_share: Annotated[float, Field(ge=0, le=1)] = 0.05
     settle_seconds: Annotated[float, Field(ge=0, le=3600)] = 10.0
     review_photos: Annotated[int, Field(ge=0, le=200)] = 24
-
-
-def parse_batch_settings(values: dict[str, Any], *, origin: str) -> BatchSettings:
-    """Validate the settings of a batch.
-
-    Args:
-        values: the mapping under ``parameters:``.
-        origin: the file they come from, for the message.
-
-    Raises:
-        UserError: a key is misspelt or a value impossible; the message names every one of them.
-    """
-    try:
-        return BatchSettings.model_validate(values)
-    except ValidationError as error:
-        raise UserError(f"{origin}: {describe(error, defaults=BATCH_DEFAULTS)}") from None

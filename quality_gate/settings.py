@@ -4,15 +4,14 @@ import hashlib
 import json
 import re
 from difflib import get_close_matches
-from typing import Annotated, Any, Self
+from typing import Annotated, Self
 
-from pydantic import AfterValidator, Field, ValidationError, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from quality_gate.data_settings import DataSettings
-from quality_gate.errors import UserError
 from quality_gate.gate_name import GateName
 from quality_gate.preprocess import View
-from quality_gate.settings_section import Settings, describe
+from quality_gate.settings_section import Settings
 from quality_gate.training.recipe import Balance, Unfreezing
 
 
@@ -253,19 +252,3 @@ class TrainingSettings(Settings):
     def digest(self) -> str:
         """SHA-256 of the canonical JSON of all settings."""
         return hashlib.sha256(json.dumps(self.model_dump(), sort_keys=True).encode()).hexdigest()
-
-
-def parse_training_settings(values: dict[str, Any], *, origin: str) -> TrainingSettings:
-    """Validate the settings of a run.
-
-    Args:
-        values: the mapping under ``parameters:``.
-        origin: the file they come from, for the message.
-
-    Raises:
-        UserError: a key is misspelt or a value impossible; the message names every one of them.
-    """
-    try:
-        return TrainingSettings.model_validate(values)
-    except ValidationError as error:
-        raise UserError(f"{origin}: {describe(error)}") from None

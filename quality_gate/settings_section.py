@@ -1,8 +1,13 @@
 """What every section of the settings is, and how a wrong one is told."""
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
+
+from quality_gate.errors import UserError
+
+DEFAULTS = "zenml.yaml"
 
 
 class Settings(BaseModel):
@@ -11,7 +16,28 @@ class Settings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
-def describe(error: ValidationError, *, defaults: str = "zenml.yaml") -> str:
+S = TypeVar("S", bound=Settings)
+
+
+def parse_settings(kind: type[S], values: Mapping[str, Any], *, origin: str, defaults: str = DEFAULTS) -> S:
+    """Validate the settings of a run.
+
+    Args:
+        kind: what they are settings of.
+        values: the mapping under ``parameters:``.
+        origin: the file they come from, for the message.
+        defaults: the file in which every setting stands, for the message.
+
+    Raises:
+        UserError: a key is misspelt or a value impossible; the message names every one of them.
+    """
+    try:
+        return kind.model_validate(values)
+    except ValidationError as error:
+        raise UserError(f"{origin}: {describe(error, defaults=defaults)}") from None
+
+
+def describe(error: ValidationError, *, defaults: str = DEFAULTS) -> str:
     """One sentence for all that pydantic found wrong.
 
     Args:

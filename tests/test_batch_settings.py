@@ -3,8 +3,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from quality_gate.batch_settings import BATCH_DEFAULTS, BatchSettings, parse_batch_settings
+from quality_gate.batch_settings import BATCH_DEFAULTS, BatchSettings
 from quality_gate.errors import UserError
+from quality_gate.settings_section import parse_settings
 
 FILE = Path(__file__).resolve().parent.parent / BATCH_DEFAULTS
 
@@ -36,6 +37,6 @@ def test_every_key_of_the_default_configuration_stands_below_a_comment():
 )
 def test_a_mistake_is_one_sentence_that_names_file_and_field(values, sentence):
     with pytest.raises(UserError) as caught:
-        parse_batch_settings(values, origin="my.yaml")
+        parse_settings(BatchSettings, values, origin="my.yaml", defaults=BATCH_DEFAULTS)
     assert caught.value.message.startswith(sentence)
     assert "secret" not in caught.value.message

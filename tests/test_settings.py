@@ -6,12 +6,12 @@ from hypothesis import strategies as st
 
 from quality_gate.data_settings import DEMO, DataSettings
 from quality_gate.errors import UserError
-from quality_gate.settings import MODELS, TrainingSettings, parse_training_settings
-from quality_gate.settings_section import Settings
+from quality_gate.settings import MODELS, TrainingSettings
+from quality_gate.settings_section import Settings, parse_settings
 
 
 def parse(values):
-    return parse_training_settings(values, origin="my.yaml")
+    return parse_settings(TrainingSettings, values, origin="my.yaml")
 
 
 def sentence(values):

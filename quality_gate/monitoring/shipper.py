@@ -246,4 +246,3 @@ def _take(file: IO[bytes]) -> bool:
     except BlockingIOError:
         return False
     return True
-
