@@ -1,6 +1,8 @@
 """One gate trained small in the session's checkout, and what it looks like from outside."""
 
+import re
 import shutil
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,6 +28,24 @@ SMALL: dict[str, Any] = {
         "non_inferiority_margin": 1, "max_latency_ms": 60_000,
     },
 }  # fmt: skip
+
+
+# A command for one file after another, in one process: starting takes longer than failing.
+RUN_EACH = """
+import sys, traceback
+from zenml_cli import cli
+for file in sys.argv[2:]:
+    print(f"=== {file} ===", file=sys.stderr, flush=True)
+    code = 0
+    try:
+        cli.main(["pipeline", "run", sys.argv[1], "--config", file], prog_name="zenml")
+    except SystemExit as end:
+        code = end.code
+    except BaseException:
+        traceback.print_exc()
+        code = 1
+    print(f"=== code {code} ===", file=sys.stderr, flush=True)
+"""
 
 
 @dataclass(frozen=True)
@@ -107,6 +127,19 @@ def photos(tmp_path_factory):
     (folder / "train" / "onion" / "cut_off.jpg").write_bytes(whole[: len(whole) // 2])
     (folder / "train" / "tomato" / "empty.jpg").write_bytes(b"")
     return folder
+
+
+@pytest.fixture(scope="session")
+def run_each(checkout) -> Callable[..., dict[str, tuple[int, str]]]:
+    """Runs a pipeline with one configuration after the other; code and output of each by the name of its file."""
+
+    def run(pipeline: str, *files: str) -> dict[str, tuple[int, str]]:
+        code, said = checkout.run("python", "-c", RUN_EACH, pipeline, *files)
+        assert code == 0, said
+        parts = re.findall(r"^=== (\S+)\.yaml ===$(.*?)^=== code (\d+) ===$", said, flags=re.DOTALL | re.MULTILINE)
+        return {file: (int(code), text) for file, text, code in parts}
+
+    return run
 
 
 @pytest.fixture(scope="session")

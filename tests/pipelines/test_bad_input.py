@@ -1,31 +1,10 @@
 """What a user can do wrong: one sentence, exit code 1, no stack trace, and nothing that was there is lost."""
 
-import re
-
 import numpy as np
 import pytest
 from PIL import Image
 
 pytestmark = pytest.mark.pipeline
-
-# The command `zenml pipeline run training --config FILE` for one file after another, in one process: starting takes
-# longer than failing.
-RUN_EACH = """
-import sys, traceback
-from zenml_cli import cli
-for file in sys.argv[1:]:
-    print(f"=== {file} ===", file=sys.stderr, flush=True)
-    code = 0
-    try:
-        cli.main(["pipeline", "run", "training", "--config", file], prog_name="zenml")
-    except SystemExit as end:
-        code = end.code
-    except BaseException:
-        traceback.print_exc()
-        code = 1
-    print(f"=== code {code} ===", file=sys.stderr, flush=True)
-"""
-
 
 # What each is answered; the paths in between differ.
 SENTENCES = {
@@ -156,12 +135,10 @@ def ledger_before(champion, gate):
 
 
 @pytest.fixture(scope="module")
-def runs(configured, ledger_before, champion, checkout, gate):
+def runs(configured, ledger_before, champion, run_each, gate):
     """How the run of each case ended."""
-    code, said = checkout.run("python", "-c", RUN_EACH, *configured)
-    assert code == 0, said
-    parts = re.findall(r"^=== (\S+)\.yaml ===$(.*?)^=== code (\d+) ===$", said, flags=re.DOTALL | re.MULTILINE)
-    return {case: type(champion)(int(code), text, gate.entries()) for case, text, code in parts}
+    ended = run_each("training", *configured)
+    return {case: type(champion)(code, said, gate.entries()) for case, (code, said) in ended.items()}
 
 
 @pytest.mark.parametrize("case", SENTENCES)

@@ -1,0 +1,46 @@
+"""Run configurations: the files that are named with ``--config``."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import ValidationError
+from zenml.config.pipeline_run_configuration import PipelineRunConfiguration
+
+from quality_gate.errors import UserError
+from quality_gate.settings_section import DEFAULTS, describe
+
+DEFAULT_CONFIGURATION = Path(__file__).resolve().parent.parent / DEFAULTS
+
+
+def read_parameters(path: Path, *, defaults: str = DEFAULTS) -> Mapping[str, Any]:
+    """The mapping under ``parameters:`` in a run configuration; empty where there is none.
+
+    Args:
+        path: of the file.
+        defaults: a run configuration that has every setting, for messages.
+
+    Raises:
+        UserError: the file cannot be read, is no YAML, or is no run configuration.
+    """
+    try:
+        with path.open(encoding="utf-8") as file:
+            content = yaml.safe_load(file)
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"{path} cannot be read ({error}).") from None
+    except yaml.YAMLError as error:
+        reason = " ".join(str(error).split())
+        raise UserError(f"{path} is no YAML ({reason}).") from None
+    if not isinstance(content, dict):
+        raise UserError(f"{path} is no run configuration; expected a mapping with `parameters:`, as in {defaults}.")
+    unknown = [str(key) for key in content if key not in PipelineRunConfiguration.model_fields]
+    if unknown:
+        raise UserError(
+            f"{path.name}: {', '.join(unknown)} is no key at the top of a run configuration; the settings of a run "
+            f"stand under `parameters:`, as in {defaults}."
+        )
+    try:
+        return PipelineRunConfiguration.model_validate(content).parameters or {}
+    except ValidationError as error:
+        raise UserError(f"{path.name}: {describe(error, defaults=defaults)}.") from None
