@@ -20,6 +20,7 @@ def test_other_errors_stay_what_they_are(tmp_path, error):
     assert caught.value is error
 
 
-def test_without_an_error_nothing_happens(tmp_path):
+def test_without_an_error_the_work_is_done(tmp_path):
     with explain_full_disk(tmp_path):
-        pass
+        (tmp_path / "shard").write_bytes(b"photos")
+    assert (tmp_path / "shard").read_bytes() == b"photos"

@@ -68,9 +68,10 @@ def test_runs_of_other_gates_go_on_side_by_side(holder, tmp_path):
 
 
 def test_one_run_after_the_other_may_train(tmp_path):
+    folder = tmp_path / "new" / "gate"
     for _ in range(2):
-        with only_run(tmp_path / "new" / "gate", "gate"):
-            pass
+        with only_run(folder, "gate"):
+            assert (folder / LOCK_FILE).read_text().split()[0] == str(os.getpid())
 
 
 def test_a_run_that_fails_gives_the_lock_back(tmp_path):

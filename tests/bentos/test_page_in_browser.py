@@ -111,6 +111,8 @@ def test_another_class_can_be_explained(open_page, server):
     page.locator("#explained").select_option(other)
 
     wait_until(page, f"document.getElementById('map').alt.endsWith('for {other}')")
+    assert page.locator("#map").get_attribute("alt") == f"What in the photo speaks for {other}"
+    assert page.locator("#label").inner_text() != other
 
 
 def test_a_photo_can_be_picked_with_the_keyboard(open_page, server):

@@ -34,17 +34,17 @@ def champion(write_tiny_model, tmp_path):
 
 
 @pytest.fixture
-def test_photos(make_photos):
+def held_out(make_photos):
     return make_photos(PHOTOS, groups=[0, 0, *range(1, PHOTOS - 1)])
 
 
 @pytest.fixture
-def measured(model, test_photos, reporter, monkeypatch):
+def measured(model, held_out, reporter, monkeypatch):
     """Measures the candidate beside a baseline that always says the first class; without torch."""
     monkeypatch.setattr(module, "export_difference", lambda *_: 1e-6)
     baseline = np.tile([0.8, 0.1, 0.1], (PHOTOS, 1))
 
-    def run(champion=None, photos=test_photos, seed=5):
+    def run(champion=None, photos=held_out, seed=5):
         return measure(
             model,
             {"histogram": baseline},
@@ -64,22 +64,20 @@ def served(folder, photos):
     return np.array([list(answer.probabilities.values()) for answer in answers])
 
 
-def test_the_candidate_is_measured_by_the_answers_that_are_served(measured, model, test_photos):
+def test_the_candidate_is_measured_by_the_answers_that_are_served(measured, model, held_out):
     result = measured()
     answers = result.probabilities["candidate"]
-    np.testing.assert_allclose(answers, served(model.path, test_photos), atol=1e-6)
+    np.testing.assert_allclose(answers, served(model.path, held_out), atol=1e-6)
     scores = result.evaluation.candidate
-    assert scores.metrics == compute_metrics(test_photos.labels, answers, test_photos.classes)
-    expected = metric_intervals(
-        test_photos.labels, answers, test_photos.classes, test_photos.groups, resamples=100, seed=5
-    )
+    assert scores.metrics == compute_metrics(held_out.labels, answers, held_out.classes)
+    expected = metric_intervals(held_out.labels, answers, held_out.classes, held_out.groups, resamples=100, seed=5)
     assert scores.intervals == expected
 
 
-def test_a_baseline_is_measured_on_the_same_photos(measured, test_photos):
+def test_a_baseline_is_measured_on_the_same_photos(measured, held_out):
     result = measured()
     scores = result.evaluation.baselines["histogram"]
-    assert scores.metrics == compute_metrics(test_photos.labels, result.probabilities["histogram"], test_photos.classes)
+    assert scores.metrics == compute_metrics(held_out.labels, result.probabilities["histogram"], held_out.classes)
     assert list(result.probabilities) == ["candidate", "histogram"]
 
 
@@ -99,14 +97,14 @@ def test_without_a_champion_nothing_is_compared(measured, reporter):
     assert list(reporter.moves) == ["answers for test"]
 
 
-def test_a_champion_answers_the_same_photos(measured, champion, test_photos):
+def test_a_champion_answers_the_same_photos(measured, champion, held_out):
     former = champion(seed=1)
     result = measured(former)
     comparison = result.evaluation.champion
     answers = result.probabilities["champion"]
     assert comparison.version == "7"
-    np.testing.assert_allclose(answers, served(former.folder, test_photos), atol=1e-6)
-    assert comparison.scores.metrics == compute_metrics(test_photos.labels, answers, test_photos.classes)
+    np.testing.assert_allclose(answers, served(former.folder, held_out), atol=1e-6)
+    assert comparison.scores.metrics == compute_metrics(held_out.labels, answers, held_out.classes)
     difference = result.evaluation.candidate.metrics.macro_f1 - comparison.scores.metrics.macro_f1
     assert comparison.difference.estimate == pytest.approx(difference)
     assert comparison.difference.estimate != 0
@@ -118,7 +116,7 @@ def test_a_champion_that_is_the_candidate_differs_by_nothing(measured, champion)
     assert (difference.estimate, difference.lower_bound) == (0, 0)
 
 
-def test_a_champion_sees_the_photos_its_own_way(measured, champion, test_photos):
+def test_a_champion_sees_the_photos_its_own_way(measured, champion, held_out):
     # A network of the same size whose photos are squashed and not cropped, and whose confidence is cooler.
     former = champion(seed=1)
     manifest = ModelManifest.load(former.folder)
@@ -126,7 +124,7 @@ def test_a_champion_sees_the_photos_its_own_way(measured, champion, test_photos)
         former.folder
     )
     answers = measured(former).probabilities["champion"]
-    np.testing.assert_allclose(answers, served(former.folder, test_photos), atol=1e-6)
+    np.testing.assert_allclose(answers, served(former.folder, held_out), atol=1e-6)
 
 
 def test_a_champion_with_other_classes_is_named_and_not_compared(measured, champion, reporter):
@@ -179,9 +177,9 @@ class Network:
 
 
 @pytest.mark.parametrize(("more", "low", "high"), [(0.0, 0.0, 1e-6), (0.3, 0.01, 0.3)])
-def test_the_export_is_compared_with_the_trained_network(model, test_photos, monkeypatch, more, low, high):
+def test_the_export_is_compared_with_the_trained_network(model, held_out, monkeypatch, more, low, high):
     monkeypatch.setattr("quality_gate.models.checkpoint.load_network", lambda folder: Network(folder, more))
-    assert low <= export_difference(model, test_photos) <= high
+    assert low <= export_difference(model, held_out) <= high
 
 
 def test_the_largest_difference_of_any_photo_counts(model, make_photos, monkeypatch):
@@ -195,8 +193,8 @@ def test_the_largest_difference_of_any_photo_counts(model, make_photos, monkeypa
     assert export_difference(model, make_photos(8)) > 0.1
 
 
-def test_the_latency_is_the_median_of_single_answers(model, test_photos, monkeypatch):
+def test_the_latency_is_the_median_of_single_answers(model, held_out, monkeypatch):
     # Each photo takes a millisecond but for one that takes a second.
     moments = iter(np.cumsum([0, *[0.001, 5] * (PHOTOS - 1), 1.0]))
     monkeypatch.setattr(module.time, "perf_counter", lambda: float(next(moments)))
-    assert latency_ms(model, test_photos) == pytest.approx(1.0)
+    assert latency_ms(model, held_out) == pytest.approx(1.0)

@@ -21,18 +21,18 @@ def folders(write_tiny_model, tmp_path):
 
 
 @pytest.fixture
-def test_photos(folders, make_photos, reporter):
+def held_out(folders, make_photos, reporter):
     photos = make_photos(40)
     return replace(photos, labels=answers(folders["float32"], photos, reporter).argmax(axis=1))
 
 
 @pytest.fixture
-def compare(folders, test_photos, reporter, monkeypatch):
+def compare(folders, held_out, reporter, monkeypatch):
     def compared(latency=0.5, settings=SETTINGS):
         times = {"float32": 10.0, "int8": 10.0 * latency}
         monkeypatch.setattr(precision, "_latencies_ms", lambda models, photos: times)
-        before = answers(folders["float32"], test_photos, reporter)
-        return compare_precisions(folders, before, test_photos, settings, reporter)
+        before = answers(folders["float32"], held_out, reporter)
+        return compare_precisions(folders, before, held_out, settings, reporter)
 
     return compared
 
@@ -88,10 +88,10 @@ def test_a_decision_that_changes_counts_as_much_as_a_label(compare, folders):
     assert rule.measured == pytest.approx(1 - comparison.figures["float32"].coverage)
 
 
-def test_times_are_measured_for_both(folders, test_photos, reporter):
-    before = answers(folders["float32"], test_photos, reporter)
+def test_times_are_measured_for_both(folders, held_out, reporter):
+    before = answers(folders["float32"], held_out, reporter)
 
-    figures = compare_precisions(folders, before, test_photos, SETTINGS, reporter).figures
+    figures = compare_precisions(folders, before, held_out, SETTINGS, reporter).figures
 
     assert all(0 < one.latency_ms < 1000 and one.megabytes > 0 for one in figures.values())
 
@@ -100,8 +100,8 @@ def replace_limits(**changes):
     return SETTINGS.model_copy(update=changes)
 
 
-def test_coverage_is_the_share_that_is_accepted(compare, folders, test_photos, reporter):
+def test_coverage_is_the_share_that_is_accepted(compare, folders, held_out, reporter):
     model = OnnxClassifier(folders["float32"])
-    decisions = [model.decide(row).decision for row in answers(folders["float32"], test_photos, reporter)]
+    decisions = [model.decide(row).decision for row in answers(folders["float32"], held_out, reporter)]
 
     assert compare().figures["float32"].coverage == np.mean([decision == "accept" for decision in decisions])

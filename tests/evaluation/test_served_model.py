@@ -102,3 +102,4 @@ def test_a_copy_of_it_is_whole(serve, tmp_path):
     folder.save(tmp_path / "copy")
 
     smoke_test(tmp_path / "copy")
+    assert {path.name for path in (tmp_path / "copy").iterdir()} == {path.name for path in folder.path.iterdir()}

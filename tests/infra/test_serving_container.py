@@ -144,7 +144,8 @@ def test_it_answers_a_photo_as_the_model_does_outside(container):
 
 
 def test_its_own_check_finds_it_healthy(container):
-    wait_until(lambda: inspect(container.identity, ".State.Health.Status") == "healthy", 60, container)
+    wait_until(lambda: inspect(container.identity, ".State.Health.Status") != "starting", 60, container)
+    assert inspect(container.identity, ".State.Health.Status") == "healthy", container.log()
 
 
 def test_it_is_no_root_and_may_change_nothing_but_its_state(container):

@@ -27,9 +27,17 @@ def photo():
     return buffer.getvalue()
 
 
-def test_a_sound_model_passes_with_and_without_photos(model):
+def test_a_sound_model_answers_a_photo_of_the_test_s_own_and_all_that_are_given(model, monkeypatch):
+    answered = []
+    answer = OnnxClassifier.probabilities
+    monkeypatch.setattr(
+        OnnxClassifier, "probabilities", lambda self, tensors: answered.append(len(tensors)) or answer(self, tensors)
+    )
+
     smoke_test(model)
     smoke_test(model, [photo(), photo()])
+
+    assert answered == [1, 3]
 
 
 @pytest.mark.parametrize("file", ["model.json", "model.onnx"])

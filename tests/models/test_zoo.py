@@ -113,3 +113,6 @@ def test_more_stages_than_there_are_cannot_be_tuned():
 @pytest.mark.parametrize("size", [32, 224, 512])
 def test_every_backbone_of_the_zoo_takes_photos_of_every_size(arch, size):
     require_size(arch, size)
+    # Shapes alone, without computing anything.
+    network = assemble(arch.build(), arch, 3).eval().to("meta")
+    assert network(torch.zeros(1, 3, size, size, device="meta")).shape == (1, 3)

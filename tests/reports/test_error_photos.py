@@ -49,7 +49,7 @@ def test_of_every_class_the_most_confident_errors_are_shown_each_class_in_turn(s
 
 
 @pytest.fixture
-def test_photos():
+def held_out():
     photos = {f"id{index}": encoded((40 * index, 0, 0)) for index in range(4)}
     snapshot = SimpleNamespace(photos=lambda ids: (photos[name] for name in ids))
     return SimpleNamespace(
@@ -75,8 +75,8 @@ class Explains:
         return tuple(np.eye(4)[::-1] if index else np.eye(4) for index in classes)
 
 
-def test_errors_are_gathered_with_their_answers(test_photos):
-    first, second = gather_errors(test_photos, PROBABILITIES, SPEC, None, limit=5)
+def test_errors_are_gathered_with_their_answers(held_out):
+    first, second = gather_errors(held_out, PROBABILITIES, SPEC, None, limit=5)
     assert (first.path, first.true_label, first.predicted_label, first.confidence) == ("2.jpg", "potato", "tomato", 0.7)
     assert first.best == (("tomato", 0.7), ("potato", 0.2), ("onion", 0.1))
     assert first.photo == encoded((80, 0, 0))
@@ -84,18 +84,18 @@ def test_errors_are_gathered_with_their_answers(test_photos):
     assert first.evidence is None
 
 
-def test_evidence_is_for_the_answer_and_for_the_truth(test_photos):
+def test_evidence_is_for_the_answer_and_for_the_truth(held_out):
     explainer = Explains()
-    errors = gather_errors(test_photos, PROBABILITIES, SPEC, explainer, limit=5)
+    errors = gather_errors(held_out, PROBABILITIES, SPEC, explainer, limit=5)
     assert explainer.asked == [((3, 16, 16), (2, 1)), ((3, 16, 16), (1, 0))]
     last = errors[1].evidence
     assert last.answer != last.truth
     assert Image.open(io.BytesIO(last.answer)).size == (16, 16)
 
 
-def test_a_photo_whose_map_is_not_exact_has_no_evidence(test_photos):
+def test_a_photo_whose_map_is_not_exact_has_no_evidence(held_out):
     explainer = SimpleNamespace(activation_maps=lambda tensor, classes: None)
-    assert gather_errors(test_photos, PROBABILITIES, SPEC, explainer, limit=1)[0].evidence is None
+    assert gather_errors(held_out, PROBABILITIES, SPEC, explainer, limit=1)[0].evidence is None
 
 
 def error(label, **changes):

@@ -48,15 +48,15 @@ def photo_set(prefix):
 
 
 @pytest.fixture
-def test_photos():
+def held_out():
     return photo_set("test")
 
 
 @pytest.fixture
-def table(test_photos):
+def table(held_out):
     return pd.DataFrame(
         {
-            "image_id": test_photos.image_ids[::-1],
+            "image_id": held_out.image_ids[::-1],
             "brightness": np.linspace(0.9, 0.1, PHOTOS),
             "sharpness": 100.0,
             "width": 40.0,
@@ -69,15 +69,15 @@ PROBABILITIES = np.random.default_rng(0).dirichlet(np.ones(3), PHOTOS)
 
 
 @pytest.fixture
-def gathered(write_tiny_model, make_evaluation, test_photos, table, tmp_path):
-    photos = PhotoSets(photo_set("train"), photo_set("validation"), photo_set("calibration"), test_photos)
+def gathered(write_tiny_model, make_evaluation, held_out, table, tmp_path):
+    photos = PhotoSets(photo_set("train"), photo_set("validation"), photo_set("calibration"), held_out)
     measured = Measured(make_evaluation(), {"candidate": PROBABILITIES, "histogram": PROBABILITIES[::-1]})
     model = ModelFolder(write_tiny_model(tmp_path / "model"))
     return report_data(model, measured, photos, table, HISTORY, SETTINGS, Quiet())
 
 
-def test_the_page_gets_the_answers_of_every_model_and_the_history(gathered, test_photos):
-    assert gathered.labels is test_photos.labels
+def test_the_page_gets_the_answers_of_every_model_and_the_history(gathered, held_out):
+    assert gathered.labels is held_out.labels
     assert list(gathered.probabilities) == ["candidate", "histogram"]
     assert gathered.history == HISTORY.epochs
 
@@ -104,8 +104,8 @@ def test_slices_are_joined_to_the_photos_by_their_bytes_not_by_their_order(gathe
     assert gathered.slices["megapixels"] == ()
 
 
-def test_slices_and_answers_are_the_same_whenever_they_are_taken(gathered, test_photos, table):
-    assert slices_of_test(test_photos, PROBABILITIES, table, SETTINGS) == gathered.slices
-    answers = answers_to_test(test_photos, PROBABILITIES, SETTINGS)
+def test_slices_and_answers_are_the_same_whenever_they_are_taken(gathered, held_out, table):
+    assert slices_of_test(held_out, PROBABILITIES, table, SETTINGS) == gathered.slices
+    answers = answers_to_test(held_out, PROBABILITIES, SETTINGS)
     assert (answers.resamples, answers.seed) == (100, 5)
-    assert answers.correct.tolist() == (PROBABILITIES.argmax(axis=1) == test_photos.labels).tolist()
+    assert answers.correct.tolist() == (PROBABILITIES.argmax(axis=1) == held_out.labels).tolist()
