@@ -10,6 +10,6 @@ trap 'rm -rf "$work"' EXIT
 packages=${DEBOOTSTRAP_CACHE:+--cache-dir=$(realpath "$DEBOOTSTRAP_CACHE")}
 # shellcheck disable=SC2086 # empty where no folder is named
 debootstrap --variant=minbase --include=ca-certificates,python3,python3-venv $packages \
-  bookworm "$work/root" "${DEBIAN_MIRROR:-http://deb.debian.org/debian}"
-rm -rf "$work"/root/var/cache/apt/archives/*.deb "$work"/root/var/lib/apt/lists/* "$work"/root/usr/share/{doc,man,locale}/*
-tar -C "$work/root" -c . | docker import - "$tag"
+  bookworm "$work/system" "${DEBIAN_MIRROR:-http://deb.debian.org/debian}"
+rm -rf "$work"/system/var/cache/apt/archives/*.deb "$work"/system/var/lib/apt/lists/* "$work"/system/usr/share/{doc,man,locale}/*
+tar -C "$work/system" -c . | docker import - "$tag"
