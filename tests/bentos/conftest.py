@@ -67,7 +67,9 @@ class Server:
 
 
 @pytest.fixture(scope="session")
-def write_explainable_model(write_tiny_model: Callable[..., Path]) -> Callable[..., Path]:
+def write_explainable_model(
+    write_tiny_model: Callable[..., Path], add_golden: Callable[[Path], Path]
+) -> Callable[..., Path]:
     """Writes a real model folder whose network ends in an average of feature maps and a linear layer."""
 
     def write(folder: Path, *, version: str | None = "1", seed: int = 0) -> Path:
@@ -76,7 +78,7 @@ def write_explainable_model(write_tiny_model: Callable[..., Path]) -> Callable[.
         _write_mapping_network(folder, manifest, seed)
         digests = {**manifest.digests, "onnx": file_digest(folder / ONNX_FILE)}
         replace(manifest, digests=digests).save(folder)
-        return folder
+        return add_golden(folder)
 
     return write
 
