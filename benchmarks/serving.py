@@ -10,14 +10,9 @@ connections that stay open; printed are medians, and the medians of the ratios w
 from __future__ import annotations
 
 import argparse
-import http.client
-import os
 import resource
-import socket
 import statistics
-import subprocess
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -26,31 +21,10 @@ from dataclasses import dataclass
 from itertools import cycle
 from pathlib import Path
 
+from benchmarks.servers import Server, bento_server, connect, form, free_port, running, status
 from quality_gate.processors import available_processors
 
 CONCURRENCIES = (1, 8)
-BOUNDARY = "benchmark"
-START_SECONDS = 120.0
-
-
-@dataclass(frozen=True)
-class Server:
-    """A server that answers.
-
-    Attributes:
-        port: on the loopback address.
-        started: seconds from its start to its first answer.
-        process: the one that was started.
-    """
-
-    port: int
-    started: float
-    process: subprocess.Popen[bytes]
-
-    @property
-    def memory_mb(self) -> float:
-        """Resident memory of the largest of its processes, in megabytes."""
-        return max(_resident_mb(process) for process in _with_children(self.process.pid))
 
 
 @dataclass(frozen=True)
@@ -77,13 +51,13 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5, help="times each is asked")
     parser.add_argument("--seconds", type=float, default=8.0, help="how long in each round")
     options = parser.parse_args()
-    bodies = [_form(path.read_bytes()) for path in sorted(options.photos.rglob("*.jpg"))[:200]]
+    bodies = [form(path.read_bytes()) for path in sorted(options.photos.rglob("*.jpg"))[:200]]
     if not bodies:
         parser.error(f"{options.photos} has no .jpg file")
     with ExitStack() as stack:
         servers = {
-            "this project": stack.enter_context(_bento(options.bento, bodies)),
-            "peer": stack.enter_context(_peer(options.peer, bodies)),
+            "this project": stack.enter_context(bento_server(options.bento, bodies[0], {})),
+            "peer": stack.enter_context(_peer(options.peer, bodies[0])),
         }
         for concurrency in CONCURRENCIES:
             rounds = [
@@ -106,12 +80,12 @@ def ask(port: int, bodies: Sequence[bytes], concurrency: int, seconds: float) ->
     until = time.perf_counter() + seconds
 
     def client(number: int) -> None:
-        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+        connection = connect(port)
         for body in cycle(bodies[number:] + bodies[:number]):
             start = time.perf_counter()
             if start > until:
                 break
-            if _status(connection, body) != 200:
+            if status(connection, body) != 200:
                 raise SystemExit(f"the server on port {port} refuses a photo")
             times.append(time.perf_counter() - start)
         connection.close()
@@ -142,30 +116,9 @@ def _figures(load: Load) -> tuple[float, float, float]:
     return load.rate, load.median_ms, load.p99_ms
 
 
-def _form(photo: bytes) -> bytes:
-    head = f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="image"; filename="photo.jpg"\r\n'
-    return head.encode() + b"Content-Type: image/jpeg\r\n\r\n" + photo + f"\r\n--{BOUNDARY}--\r\n".encode()
-
-
-def _status(connection: http.client.HTTPConnection, body: bytes) -> int:
-    connection.request("POST", "/predict", body, {"Content-Type": f"multipart/form-data; boundary={BOUNDARY}"})
-    response = connection.getresponse()
-    response.read()
-    return response.status
-
-
 @contextmanager
-def _bento(tag: str, bodies: Sequence[bytes]) -> Iterator[Server]:
-    with tempfile.TemporaryDirectory() as state:
-        port = _free_port()
-        command = [sys.executable, "-m", "bentoml", "serve", tag, "--port", str(port)]
-        with _running(command, port, bodies, {"QUALITY_GATE_HOME": state, "OMP_NUM_THREADS": "1"}) as server:
-            yield server
-
-
-@contextmanager
-def _peer(script: Path, bodies: Sequence[bytes]) -> Iterator[Server]:
-    port = _free_port()
+def _peer(script: Path, body: bytes) -> Iterator[Server]:
+    port = free_port()
     options = ["-w", "1", "--threads", str(available_processors()), "-b", f"127.0.0.1:{port}", "--log-level", "error"]
     command = [
         sys.executable,
@@ -177,47 +130,8 @@ def _peer(script: Path, bodies: Sequence[bytes]) -> Iterator[Server]:
         f"{script.stem}:app",
     ]
     threads = str(available_processors())
-    with _running(command, port, bodies, {"OMP_NUM_THREADS": threads, "MKL_NUM_THREADS": threads}) as server:
+    with running(command, port, body, {"OMP_NUM_THREADS": threads, "MKL_NUM_THREADS": threads}) as server:
         yield server
-
-
-@contextmanager
-def _running(command: Sequence[str], port: int, bodies: Sequence[bytes], settings: dict[str, str]) -> Iterator[Server]:
-    start = time.perf_counter()
-    process = subprocess.Popen(
-        command, env={**os.environ, **settings}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
-    try:
-        while True:
-            try:
-                if _status(http.client.HTTPConnection("127.0.0.1", port, timeout=60), bodies[0]) == 200:
-                    break
-            except OSError:
-                time.sleep(0.02)
-            if process.poll() is not None or time.perf_counter() - start > START_SECONDS:
-                raise SystemExit(f"{' '.join(command)} does not answer")
-        yield Server(port, time.perf_counter() - start, process)
-    finally:
-        process.terminate()
-        process.wait()
-
-
-def _with_children(process: int) -> Iterator[int]:
-    yield process
-    for child in Path(f"/proc/{process}/task/{process}/children").read_text().split():
-        yield from _with_children(int(child))
-
-
-def _resident_mb(process: int) -> float:
-    status = Path(f"/proc/{process}/status").read_text()
-    return int(status.split("VmRSS:")[1].split()[0]) / 1024
-
-
-def _free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port: int = listener.getsockname()[1]
-        return port
 
 
 if __name__ == "__main__":
