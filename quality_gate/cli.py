@@ -66,7 +66,7 @@ def deploy(name: str, url: str | None) -> None:
 @main.command()
 @name_option
 def rollback(name: str) -> None:
-    """Make the former champion champion again, after it has answered a test photo."""
+    """Make the former champion champion again, after it has answered its golden photos as it did."""
     from quality_gate.registry import Registry
 
     build = _packager()

@@ -1,5 +1,6 @@
 """Fixtures shared by tests of several packages."""
 
+import io
 import os
 import shutil
 import subprocess
@@ -12,12 +13,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from quality_gate.evaluation.bootstrap import Interval
 from quality_gate.evaluation.metric_sampler import SCALAR_METRICS
 from quality_gate.evaluation.metrics import ClassMetrics, Metrics
 from quality_gate.evaluation.scores import Evaluation, Scores
+from quality_gate.inference import OnnxClassifier
 from quality_gate.ledger import LedgerEntry
+from quality_gate.models.golden import GoldenPhoto, answer_photo, write_golden_photos
 from quality_gate.models.manifest import ONNX_FILE, ModelManifest, RoutingCertificate, file_digest
 from quality_gate.preprocess import PreprocessingSpec
 
@@ -144,6 +148,28 @@ def _write_onnx(path: Path, seed: int) -> None:
         [numpy_helper.from_array(weights, "weights")],
     )
     onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9), path)
+
+
+@pytest.fixture(scope="session")
+def add_golden() -> Callable[[Path], Path]:
+    """Writes golden photos into a model folder: of each class that it gives one, photos of four colours."""
+    return _add_golden
+
+
+def _add_golden(folder: Path) -> Path:
+    classifier = OnnxClassifier(folder)
+    found: dict[str, GoldenPhoto] = {}
+    for number in range(40):
+        colours = np.random.default_rng(number).integers(0, 256, (2, 2, 3), dtype=np.uint8)
+        buffer = io.BytesIO()
+        Image.fromarray(colours).resize((TINY_SIZE, TINY_SIZE), Image.Resampling.NEAREST).save(buffer, "JPEG")
+        answer = answer_photo(classifier, buffer.getvalue())
+        label = max(answer, key=answer.__getitem__)
+        found.setdefault(label, GoldenPhoto(label, buffer.getvalue(), answer))
+    path = write_golden_photos([found[label] for label in sorted(found)], folder)
+    manifest = classifier.manifest
+    replace(manifest, digests={**manifest.digests, "golden": file_digest(path)}).save(folder)
+    return folder
 
 
 @dataclass(frozen=True)
