@@ -73,6 +73,7 @@ SOURCES: tuple[str, ...] = (
     "quality_gate/monitoring/migrations/env.py",
     "quality_gate/monitoring/migrations/versions/0001_predictions.py",
     "quality_gate/monitoring/migrations/versions/0002_models.py",
+    "quality_gate/monitoring/migrations/versions/0003_reviews.py",
     "quality_gate/monitoring/outbox.py",
     "quality_gate/monitoring/prediction.py",
     "quality_gate/monitoring/prediction_log.py",
@@ -80,6 +81,10 @@ SOURCES: tuple[str, ...] = (
     "quality_gate/monitoring/shipper.py",
     "quality_gate/preprocess.py",
     "quality_gate/processors.py",
+    "quality_gate/review/__init__.py",
+    "quality_gate/review/intake.py",
+    "quality_gate/review/photos.py",
+    "quality_gate/review/settings.py",
     "quality_gate/settings_section.py",
 )
 BUILD_FILE = "bentofile.yaml"

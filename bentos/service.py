@@ -15,6 +15,7 @@ from bentos.routing import Router
 from bentos.settings import ServiceSettings
 from quality_gate.models.manifest import ModelManifest
 from quality_gate.monitoring.log_settings import read_log_settings
+from quality_gate.review.settings import read_review_settings
 
 if TYPE_CHECKING:
     from bentos.application import GateApplication
@@ -45,7 +46,8 @@ class QualityGateService:
         from bentos.prediction_sink import PredictionSink
         from bentos.request_log import RequestLog
 
-        self._sink = PredictionSink(read_log_settings())
+        log, reviews = read_log_settings(), read_review_settings()
+        self._sink = PredictionSink(log, reviews.open_intake(durable=log.durability == "power_loss"))
         composition = Composition(ServiceSettings.from_environment(os.environ), self._sink)
         self.application = composition.application(MODEL_FOLDER)
         self._watch = ModelWatch(
@@ -64,6 +66,7 @@ class QualityGateService:
         """Say once, before any worker starts, what is wrong with the settings."""
         Router(ModelManifest.load(MODEL_FOLDER), ServiceSettings.from_environment(os.environ).costs)
         read_log_settings()
+        read_review_settings()
 
 
 class GateMiddleware:
