@@ -45,10 +45,12 @@ class QualityGateService:
         from bentos.model_watch import ModelWatch
         from bentos.prediction_sink import PredictionSink
         from bentos.request_log import RequestLog
+        from bentos.review_backend import ReviewBackend
 
         log, reviews = read_log_settings(), read_review_settings()
         self._sink = PredictionSink(log, reviews.open_intake(durable=log.durability == "power_loss"))
-        composition = Composition(ServiceSettings.from_environment(os.environ), self._sink)
+        self._reviews = ReviewBackend(log.open_database, reviews, RequestLog())
+        composition = Composition(ServiceSettings.from_environment(os.environ), self._sink, self._reviews)
         self.application = composition.application(MODEL_FOLDER)
         self._watch = ModelWatch(
             BENTO, lambda folder: self.application.switch(composition.endpoints(folder)), RequestLog()
@@ -59,6 +61,7 @@ class QualityGateService:
     def close(self) -> None:
         """Leave nothing waiting that the database would take now."""
         self._watch.close()
+        self._reviews.close()
         self._sink.close()
 
     @bentoml.on_deployment

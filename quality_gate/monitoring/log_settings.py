@@ -20,6 +20,7 @@ from quality_gate.monitoring.shipper import Shipper
 from quality_gate.settings_section import Settings, parse_variables
 
 if TYPE_CHECKING:
+    from quality_gate.monitoring.database import Database
     from quality_gate.monitoring.prediction_log import PredictionLog
 
 # Which environment variable sets what.
@@ -87,6 +88,17 @@ class PredictionLogSettings(Settings):
         from quality_gate.monitoring.prediction_log import PredictionLog
 
         return PredictionLog.open(self.database_url.get_secret_value())
+
+    def open_database(self) -> Database:
+        """The database of the table; imports SQLAlchemy.
+
+        Raises:
+            UserError: the URL names no database that can be used.
+            LogUnavailable: the database does not answer.
+        """
+        from quality_gate.monitoring.database import Database
+
+        return Database.open(self.database_url.get_secret_value())
 
     def make_shipper(self) -> Shipper:
         """What brings the outbox into the table; not started."""

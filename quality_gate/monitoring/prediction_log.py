@@ -77,11 +77,11 @@ class PredictionLog:
     """An open log; safe for several threads.
 
     Args:
-        database: where it lies.
+        database: where it lies; closed with the log.
     """
 
     def __init__(self, database: Database) -> None:
-        self._database = database
+        self.database = database
         self.name = database.name
         dialect = postgresql if database.engine.dialect.name == "postgresql" else sqlite
         self._insert: Insert = dialect.insert(PREDICTIONS).on_conflict_do_nothing()
@@ -113,7 +113,7 @@ class PredictionLog:
         rows = [_to_row(prediction) for prediction in predictions]
         with explained(self.name):
             try:
-                with self._database.writing() as connection:
+                with self.database.writing() as connection:
                     connection.execute(self._insert, rows)
                 return []
             except (DataError, IntegrityError):
@@ -149,12 +149,12 @@ class PredictionLog:
         """
         window = window or Window()
         chosen = select(PREDICTIONS.c.id).where(*_conditions(window)).limit(window.photos).subquery()
-        with self._database.reading() as connection:
+        with self.database.reading() as connection:
             return connection.execute(select(func.count()).select_from(chosen)).scalar_one()
 
     def close(self) -> None:
         """Close all connections."""
-        self._database.close()
+        self.database.close()
 
     def __enter__(self) -> Self:
         return self
@@ -166,7 +166,7 @@ class PredictionLog:
 
     def _write_one_by_one(self, predictions: Sequence[Prediction]) -> list[Refusal]:
         refused = []
-        with self._database.writing() as connection:
+        with self.database.writing() as connection:
             for prediction in predictions:
                 try:
                     with connection.begin_nested():
@@ -176,7 +176,7 @@ class PredictionLog:
         return refused
 
     def _page(self, query: Select[Any]) -> list[Prediction]:
-        with self._database.reading() as connection:
+        with self.database.reading() as connection:
             return [prediction_of(row) for row in connection.execute(query).mappings()]
 
 

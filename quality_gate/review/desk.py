@@ -23,14 +23,13 @@ from sqlalchemy.dialects import postgresql, sqlite
 from quality_gate.monitoring.database import Database, explained
 from quality_gate.monitoring.prediction_log import prediction_of
 from quality_gate.monitoring.schema import PREDICTIONS, REVIEW_LEASES, REVIEW_UNDOS, REVIEWS
+from quality_gate.review.reading import photos_found
 from quality_gate.review.verdict import NoClass, Review, Turn, UnknownPhoto, UnknownReview
 
 DEFAULT_LEASE = timedelta(minutes=10)
 
 # Any number will do that nobody else locks in the same database together with the hash of a gate's name.
 _DESK_LOCK = 1_905_514
-
-_ASKED_TOGETHER = 1_000
 
 _P, _R, _L = PREDICTIONS.c, REVIEWS.c, REVIEW_LEASES.c
 
@@ -162,12 +161,8 @@ class ReviewDesk:
 
     def known(self, photos: set[str]) -> set[str]:
         """Those of some photos that are for review, or were."""
-        return self._among(photos, select(_P.image_sha256).where(*self._for_review()), _P.image_sha256)
-
-    def reviewed_among(self, photos: set[str]) -> set[str]:
-        """Those of some photos that somebody gave a class or found to have none."""
-        decided = select(_R.image_sha256).where(*self._effective(), _decided())
-        return self._among(photos, decided, _R.image_sha256)
+        query = select(_P.image_sha256).where(*self._for_review())
+        return photos_found(self._database, photos, query, _P.image_sha256)
 
     @property
     def _class_names(self) -> str:
@@ -235,15 +230,6 @@ class ReviewDesk:
                 lock = text("SELECT pg_advisory_xact_lock(:desk, hashtext(:gate))")
                 connection.execute(lock, {"desk": _DESK_LOCK, "gate": self._gate})
             yield connection
-
-    def _among(self, photos: set[str], query: Select[tuple[str]], column: ColumnElement[str]) -> set[str]:
-        """Those of some photos that a query finds; asked in parts, for databases take only so many values at once."""
-        found, listed = set[str](), sorted(photos)
-        with self._database.reading() as connection:
-            for start in range(0, len(listed), _ASKED_TOGETHER):
-                some = query.where(column.in_(listed[start : start + _ASKED_TOGETHER]))
-                found |= set(connection.execute(some).scalars())
-        return found
 
 
 def _decided() -> ColumnElement[bool]:

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import RowMapping, select
+from sqlalchemy import ColumnElement, RowMapping, Select, select
 
 from quality_gate.monitoring.database import Database
 from quality_gate.monitoring.prediction import Prediction
@@ -16,8 +16,35 @@ from quality_gate.monitoring.schema import PREDICTIONS, REVIEW_UNDOS, REVIEWS
 from quality_gate.review.verdict import Review, ReviewedAnswer
 
 PAGE_ROWS = 2_000
+_ASKED_TOGETHER = 1_000
 
 _P, _R = PREDICTIONS.c, REVIEWS.c
+
+
+def photos_found(
+    database: Database, photos: Collection[str], query: Select[tuple[str]], column: ColumnElement[str]
+) -> set[str]:
+    """Those of some photos that a query finds in a column; asked in parts, for databases take only so many at once.
+
+    Raises:
+        LogUnavailable: the database does not answer.
+    """
+    found, listed = set[str](), sorted(photos)
+    with database.reading() as connection:
+        for start in range(0, len(listed), _ASKED_TOGETHER):
+            some = query.where(column.in_(listed[start : start + _ASKED_TOGETHER]))
+            found |= set(connection.execute(some).scalars())
+    return found
+
+
+def reviewed_among(database: Database, photos: Collection[str]) -> set[str]:
+    """Those of some photos that somebody gave a class or found to have none, at whatever gate.
+
+    Raises:
+        LogUnavailable: the database does not answer.
+    """
+    query = select(_R.image_sha256).where(_R.verdict != "skip", _stands())
+    return photos_found(database, photos, query, _R.image_sha256)
 
 
 class Reviews:
@@ -77,8 +104,7 @@ class Reviews:
                     yield prediction_of(row)
 
     def _latest(self, photos: Collection[str] | None) -> dict[str, list[Review]]:
-        undone = select(REVIEW_UNDOS.c.review_id).where(REVIEW_UNDOS.c.review_id == _R.id)
-        query = select(REVIEWS).where(_R.gate == self._gate, _R.verdict != "skip", ~undone.exists())
+        query = select(REVIEWS).where(_R.gate == self._gate, _R.verdict != "skip", _stands())
         if photos is not None:
             query = query.where(_R.image_sha256.in_(photos))
         with self._database.reading() as connection:
@@ -88,6 +114,11 @@ class Reviews:
         for review in sorted(latest.values(), key=lambda review: review.time):
             found[review.image_sha256].append(review)
         return dict(found)
+
+
+def _stands() -> ColumnElement[bool]:
+    """Of reviews: they were not taken back."""
+    return ~select(REVIEW_UNDOS.c.review_id).where(REVIEW_UNDOS.c.review_id == _R.id).exists()
 
 
 def _review(row: RowMapping) -> Review:

@@ -66,7 +66,7 @@ def test_a_log_is_there_when_it_is_opened_again(database_url, make_prediction):
 
 
 def test_times_are_utc_whatever_the_zone_of_the_database(log, make_prediction):
-    with log._database.engine.connect() as connection:
+    with log.database.engine.connect() as connection:
         if connection.dialect.name == "postgresql":
             connection.execute(text("ALTER ROLE gate SET timezone TO 'Asia/Kathmandu'"))
             connection.commit()
@@ -171,7 +171,7 @@ def test_impossible_windows_are_refused(window):
     ],
 )
 def test_windows_are_read_by_an_index(tmp_path, make_prediction, window, index):
-    with PredictionLog.open(f"sqlite:///{tmp_path / 'log.db'}") as log, log._database.engine.connect() as connection:
+    with PredictionLog.open(f"sqlite:///{tmp_path / 'log.db'}") as log, log.database.engine.connect() as connection:
         columns = PREDICTIONS.c
         query = prediction_log.select(PREDICTIONS).where(*prediction_log._conditions(window))
         query = prediction_log._after(query, make_prediction()).order_by(columns.time.desc(), columns.id.desc())
@@ -188,7 +188,7 @@ def refuse_poison(log):
         "sqlite": "CREATE TRIGGER no_poison BEFORE INSERT ON predictions WHEN NEW.label = 'poison' "
         "BEGIN SELECT RAISE(ABORT, 'no_poison'); END",
     }
-    with log._database.engine.connect() as connection:
+    with log.database.engine.connect() as connection:
         connection.exec_driver_sql(statements[connection.dialect.name])
         connection.commit()
 
@@ -209,7 +209,7 @@ def test_a_row_that_the_database_refuses_does_not_hold_up_the_others(log, make_p
 
 
 def test_the_migrations_make_what_the_code_expects(log):
-    with log._database.engine.connect() as connection:
+    with log.database.engine.connect() as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": True, "compare_server_default": True})
         assert compare_metadata(context, METADATA) == []
 
@@ -225,7 +225,7 @@ def test_a_log_of_an_older_revision_is_upgraded_and_keeps_its_rows(engine, datab
             connection.execute(PREDICTIONS.insert(), {name: row[name] for name in row.keys() & there})
     with PredictionLog.open(database_url) as log:
         assert everything(log) == predictions[::-1]
-        names = {index["name"] for index in inspect(log._database.engine).get_indexes("predictions")}
+        names = {index["name"] for index in inspect(log.database.engine).get_indexes("predictions")}
     assert names == {index.name for index in PREDICTIONS.indexes}
 
 
@@ -273,7 +273,7 @@ def test_many_processes_may_open_an_empty_log_at_once(database_url):
 
 
 def test_a_log_of_a_newer_version_is_left_alone_and_told(log, database_url):
-    with log._database.engine.connect() as connection:
+    with log.database.engine.connect() as connection:
         connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
         connection.commit()
     with pytest.raises(UserError, match="was written by a newer version of the product"):
