@@ -62,7 +62,8 @@ async function insist(attempt, explain, goesOn = () => true) {
       return answer;
     } catch (error) {
       if (!isPassing(error)) throw error;
-      say(explain(error.status === undefined ? "The service cannot be reached." : error.message));
+      if (error.status === 401) say("Give your API key: reviews are kept under its name.");
+      else say(explain(error.status === undefined ? "The service cannot be reached." : error.message));
       await pause(error);
     }
   }
