@@ -306,6 +306,9 @@ def make_prediction():
             "origin": "service",
             "image": ImageStatistics(640, 480, 120.25, 0.5, 0.2, 0.6, 0.5, 0.4, 830.5),
         }
-        return Prediction(**whole | changes)
+        whole |= changes
+        if whole.get("review_reason"):
+            whole = {"review_share": 1.0 if whole["review_reason"] == "review" else 0.01} | whole
+        return Prediction(**whole)
 
     return make

@@ -87,6 +87,7 @@ PREDICTIONS = Table(
     Column("blue_mean", Double(), nullable=False),
     Column("sharpness", Double(), nullable=False),
     Column("review_reason", String(16)),
+    Column("review_share", Double()),
     # The id makes the order of equal times certain, which reading in pages needs.
     Index("ix_predictions_time", "time", "id"),
     Index("ix_predictions_gate", "gate", "time", "id"),
