@@ -28,6 +28,7 @@ class AnsweredPhoto:
         name: what the client calls the photo, as it was sent: hostile text of any length.
         statistics: what was measured of the photo.
         latency_s: from the arrival of the request to this answer, in seconds.
+        features: what the network saw of the photo, as it is logged; None where it hands that out to nobody.
     """
 
     answer: Decision
@@ -36,6 +37,7 @@ class AnsweredPhoto:
     name: str
     statistics: ImageFacts
     latency_s: float
+    features: bytes | None = None
 
 
 class AnswerSink(Protocol):
@@ -91,7 +93,7 @@ class Answerer:
             Refusal: 422, the photo cannot be used.
         """
         image = self.read(photo)
-        decision = self.classify(image)
+        decision, features = self._see(image)
         statistics = measure(image, photo.data)
         return AnsweredPhoto(
             answer=self._router.route(decision, threshold),
@@ -100,12 +102,15 @@ class Answerer:
             name=photo.name,
             statistics=statistics,
             latency_s=time.perf_counter() - arrived,
+            features=features,
         )
 
     def classify(self, image: Image.Image) -> Decision:
         """The model's own answer for a decoded photo."""
-        tensor = prepare(image, self._classifier.manifest.preprocessing)
-        return self._classifier.decide(self._classifier.probabilities(tensor[None])[0])
+        return self._see(image)[0]
+
+    def _see(self, image: Image.Image) -> tuple[Decision, bytes | None]:
+        return self._classifier.answer(prepare(image, self._classifier.manifest.preprocessing))
 
     def record(self, answered: Sequence[AnsweredPhoto]) -> None:
         """Hand answers to the sink.

@@ -16,7 +16,7 @@ from bentos.explanation import write_head
 from bentos.known_metrics import write_known_metrics
 from quality_gate.errors import UserError
 from quality_gate.home import HOME_VARIABLE, locate
-from quality_gate.models.manifest import MANIFEST_FILE, ModelManifest
+from quality_gate.models.manifest import MANIFEST_FILE, REFERENCE_FILE, ModelManifest
 from quality_gate.models.smoke import smoke_test
 from quality_gate.standing import moment
 
@@ -57,6 +57,8 @@ SOURCES: tuple[str, ...] = (
     "quality_gate/data/audit.py",
     "quality_gate/data/batches.py",
     "quality_gate/data/phash.py",
+    "quality_gate/drift/__init__.py",
+    "quality_gate/drift/features.py",
     "quality_gate/errors.py",
     "quality_gate/evaluation/__init__.py",
     "quality_gate/evaluation/explain.py",
@@ -73,6 +75,7 @@ SOURCES: tuple[str, ...] = (
     "quality_gate/monitoring/migrations/env.py",
     "quality_gate/monitoring/migrations/versions/0001_predictions.py",
     "quality_gate/monitoring/migrations/versions/0002_models.py",
+    "quality_gate/monitoring/migrations/versions/0004_features.py",
     "quality_gate/monitoring/outbox.py",
     "quality_gate/monitoring/prediction.py",
     "quality_gate/monitoring/prediction_log.py",
@@ -144,7 +147,9 @@ def _stage(model_folder: Path, target: Path) -> None:
         shutil.copyfile(ROOT / source, target / source)
     model = target / "bentos" / "model"
     model.mkdir()
-    for file in (MANIFEST_FILE, ModelManifest.load(model_folder).network_file):
+    manifest = ModelManifest.load(model_folder)
+    reference = [REFERENCE_FILE] if "reference" in manifest.digests else []
+    for file in (MANIFEST_FILE, manifest.network_file, *reference):
         shutil.copyfile(model_folder / file, model / file)
     write_head(model_folder, model)
 

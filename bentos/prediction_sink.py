@@ -67,4 +67,5 @@ class PredictionSink:
             latency_ms=1000 * photo.latency_s,
             origin="service",
             image=ImageStatistics.of(photo.statistics),
+            features=photo.features,
         )

@@ -24,6 +24,8 @@ LIGHT = (
     "quality_gate.cli",
     "quality_gate.data.photo_set",
     "quality_gate.data.scenes",
+    "quality_gate.drift.detection",
+    "quality_gate.drift.reference",
     "quality_gate.evaluation.calibrated",
     "quality_gate.evaluation.candidate",
     "quality_gate.evaluation.gate",
@@ -82,6 +84,7 @@ def test_finding_the_home_loads_nothing_outside_the_standard_library():
     ("module", "allowed"),
     [
         ("quality_gate.preprocess", {"numpy", "PIL"}),
+        ("quality_gate.drift.features", {"numpy"}),
         ("quality_gate.inference", {"numpy", "PIL"}),
         ("quality_gate.models.manifest", {"numpy", "PIL"}),
         ("quality_gate.monitoring.outbox", set()),

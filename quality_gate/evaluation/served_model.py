@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from quality_gate.drift.reference import with_reference
 from quality_gate.evaluation.calibrated import calibrate_manifest
 from quality_gate.evaluation.precision import PrecisionComparison, compare_precisions
 from quality_gate.inference import OnnxClassifier
@@ -49,7 +50,7 @@ def make_ready_to_serve(
     folder: Path,
     reporter: Reporter,
 ) -> ServedModel:
-    """Write the network that answers, in the precision that serves best.
+    """Write the network that answers, in the precision that serves best, and the reference for drift.
 
     In 8-bit integers a model is another one: it gets a temperature and a certificate of its own, from the same photos.
 
@@ -62,6 +63,20 @@ def make_ready_to_serve(
         folder: an empty one, for what is made.
         reporter: told how far it is.
     """
+    served = _in_best_precision(model, photos, probabilities, settings, calibration, folder, reporter)
+    with_reference(served.model.path, photos, reporter)
+    return served
+
+
+def _in_best_precision(
+    model: ModelFolder,
+    photos: PhotoSets,
+    probabilities: NDArray[np.float64],
+    settings: ServingSettings,
+    calibration: CalibrationSettings,
+    folder: Path,
+    reporter: Reporter,
+) -> ServedModel:
     folders: dict[Precision, Path] = {"float32": folder / "float32", "int8": folder / "int8"}
     network = model.path / ONNX_FILE
     float32 = _with_network(model, folders["float32"], "float32", lambda target: optimise(network, target))

@@ -6,13 +6,22 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from quality_gate.models.manifest import MANIFEST_FILE, ONNX_FILE, SERVING_FILE, WEIGHTS_FILE, ModelManifest
+from quality_gate.models.manifest import (
+    MANIFEST_FILE,
+    ONNX_FILE,
+    REFERENCE_FILE,
+    SERVING_FILE,
+    WEIGHTS_FILE,
+    ModelManifest,
+)
 from quality_gate.step_value import StepValue
 
 
 @dataclass(frozen=True)
 class ModelFolder(StepValue):
-    """A folder with ``model.json``, ``weights.safetensors``, ``model.onnx`` and, ready to be served, ``serving.onnx``.
+    """A folder with ``model.json``, ``weights.safetensors`` and ``model.onnx``.
+
+    Ready to be served it has ``serving.onnx`` and ``reference.npz`` too.
 
     Attributes:
         path: the folder; it is read, never changed.
@@ -38,9 +47,10 @@ class ModelFolder(StepValue):
 
     def save(self, folder: Path) -> None:
         """Copy the model into ``folder``."""
-        for file in (WEIGHTS_FILE, ONNX_FILE, SERVING_FILE, MANIFEST_FILE):
-            if file != SERVING_FILE or self.manifest.network_file == SERVING_FILE:
-                shutil.copyfile(self.path / file, folder / file)
+        made = {"serving": SERVING_FILE, "reference": REFERENCE_FILE}
+        made_here = (file for digest, file in made.items() if digest in self.manifest.digests)
+        for file in (WEIGHTS_FILE, ONNX_FILE, *made_here, MANIFEST_FILE):
+            shutil.copyfile(self.path / file, folder / file)
 
     @classmethod
     def load(cls, folder: Path) -> ModelFolder:

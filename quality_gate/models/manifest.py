@@ -2,7 +2,8 @@
 
 A model folder holds ``model.json``, ``weights.safetensors`` (the trained network) and ``model.onnx`` (the same
 network, exported: photo tensor in, logits out). Once it is ready to be served it also holds ``serving.onnx``, the
-network that answers: the exported one, optimised, in the precision that ``model.json`` names. Nothing is pickled.
+network that answers: the exported one, optimised, in the precision that ``model.json`` names, and ``reference.npz``,
+the photos that those to come are held against. Nothing is pickled.
 """
 
 import hashlib
@@ -19,6 +20,7 @@ MANIFEST_FILE = "model.json"
 WEIGHTS_FILE = "weights.safetensors"
 ONNX_FILE = "model.onnx"
 SERVING_FILE = "serving.onnx"
+REFERENCE_FILE = "reference.npz"
 
 Precision = Literal["float32", "int8"]
 
@@ -72,7 +74,8 @@ class ModelManifest:
         temperature: what logits are divided by before the softmax, above 0.
         routing: when an answer is accepted; None before calibration.
         digests: SHA-256 of what made it: ``data``, ``split``, ``settings`` of its training, ``code``, and of its files:
-            ``weights``, ``onnx``, ``serving``; and ``answers`` of the model before it was made ready to be served.
+            ``weights``, ``onnx``, ``serving``, ``reference``; and ``answers`` of the model before it was made ready to
+            be served.
         precision: of the network that answers.
         version: number in the registry; None until it is promoted.
         format_version: version of this file's layout.

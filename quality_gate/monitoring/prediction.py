@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import binascii
 import json
 import math
 import re
@@ -22,6 +23,7 @@ DecisionName = Literal["accept", "review"]
 Origin = Literal["service", "batch"]
 
 MAX_NAME_LENGTH = 255
+MAX_FEATURES_BYTES = 4096
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 # Databases refuse NUL and half characters; other control characters would forge lines of what people read.
@@ -93,6 +95,7 @@ class Prediction:
         latency_ms: from the photo's arrival to its answer, in milliseconds.
         origin: ``service`` or ``batch``.
         image: the statistics of the photo.
+        features: what the network saw of the photo, float16 one after the other; None where it is not known.
 
     Raises:
         ValueError: a value is out of its range; the message names the field.
@@ -112,6 +115,7 @@ class Prediction:
     latency_ms: float
     origin: Origin
     image: ImageStatistics
+    features: bytes | None = None
 
     def __post_init__(self) -> None:
         if not isinstance(self.id, UUID):
@@ -129,6 +133,7 @@ class Prediction:
         if self.threshold is not None:
             _check_number("threshold", self.threshold, math.inf)
         _check_number("latency_ms", self.latency_ms, math.inf)
+        _check_features(self.features)
 
     def _check_probabilities(self) -> None:
         for label, probability in self.probabilities.items():
@@ -144,6 +149,11 @@ class Prediction:
         values = {name: getattr(self, name) for name in self.__slots__}
         values |= {"id": self.id.hex, "time": self.time.isoformat(), "probabilities": dict(self.probabilities)}
         values["image"] = {name: getattr(self.image, name) for name in self.image.__slots__}
+        if self.features is None:
+            # As in lines that were written before there were any.
+            del values["features"]
+        else:
+            values["features"] = binascii.b2a_base64(self.features, newline=False).decode()
         return json.dumps(values, separators=(",", ":"), allow_nan=False, ensure_ascii=False)
 
     @classmethod
@@ -158,6 +168,8 @@ class Prediction:
             values["id"] = UUID(values["id"])
             values["time"] = datetime.fromisoformat(values["time"])
             values["image"] = ImageStatistics(**values["image"])
+            if values.get("features") is not None:
+                values["features"] = binascii.a2b_base64(values["features"], strict_mode=True)
             return cls(**values)
         except (TypeError, KeyError, AttributeError, OverflowError, RecursionError) as error:
             raise ValueError(f"no prediction ({type(error).__name__}: {error})") from None
@@ -179,6 +191,13 @@ def _check_text(name: str, text: object, *, shortest: int) -> None:
 def _check_one_of(name: str, value: str, allowed: tuple[str, ...]) -> None:
     if value not in allowed:
         raise ValueError(f"{name} is {value!r}; expected {' or '.join(allowed)}")
+
+
+def _check_features(features: object) -> None:
+    if features is None:
+        return
+    if not isinstance(features, bytes) or len(features) % 2 or len(features) > MAX_FEATURES_BYTES:
+        raise ValueError(f"features is {features!r}; expected float16 values in at most {MAX_FEATURES_BYTES} bytes")
 
 
 def _check_number(name: str, value: object, most: float) -> None:

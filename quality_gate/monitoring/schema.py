@@ -17,6 +17,7 @@ from sqlalchemy import (
     Engine,
     Index,
     Integer,
+    LargeBinary,
     MetaData,
     String,
     Table,
@@ -83,6 +84,7 @@ PREDICTIONS = Table(
     Column("green_mean", Double(), nullable=False),
     Column("blue_mean", Double(), nullable=False),
     Column("sharpness", Double(), nullable=False),
+    Column("features", LargeBinary()),
     # The id makes the order of equal times certain, which reading in pages needs.
     Index("ix_predictions_time", "time", "id"),
     Index("ix_predictions_gate", "gate", "time", "id"),

@@ -98,7 +98,7 @@ class PhotoAnswerer:
         facts = measure(image, data)
         manifest = self._classifier.manifest
         tensor = prepare(image, manifest.preprocessing)
-        decision = self._classifier.decide(self._classifier.probabilities(tensor[None])[0])
+        decision, features = self._classifier.answer(tensor)
         return Prediction(
             id=self._id(path, facts.image_id),
             time=datetime.now(UTC),
@@ -114,6 +114,7 @@ class PhotoAnswerer:
             latency_ms=1000 * (time.perf_counter() - started),
             origin="batch",
             image=ImageStatistics.of(facts),
+            features=features,
         )
 
     def _id(self, path: str, image_sha256: str) -> UUID:

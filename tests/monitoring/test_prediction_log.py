@@ -12,6 +12,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import inspect, text
 
 from quality_gate.errors import UserError
+from quality_gate.monitoring import prediction_log
 from quality_gate.monitoring.database import LogUnavailable, connect, parse_url
 from quality_gate.monitoring.prediction_log import PredictionLog, Refusal, Window
 from quality_gate.monitoring.schema import METADATA, MIGRATIONS, PREDICTIONS, migrate
@@ -41,6 +42,12 @@ def test_what_was_written_is_read_newest_first(log, make_prediction):
     assert everything(log) == [second, first]
     assert list(everything(log)[0].probabilities) == ["potato", "onion", "tomato"]
     assert log.count() == 2
+
+
+def test_features_come_back_as_they_were(log, make_prediction):
+    predictions = [make_prediction(features=bytes(range(64))), make_prediction()]
+    log.write(predictions)
+    assert everything(log) == predictions[::-1]
 
 
 def test_writing_again_changes_nothing(log, make_prediction):
@@ -165,7 +172,6 @@ def test_impossible_windows_are_refused(window):
     ],
 )
 def test_windows_are_read_by_an_index(tmp_path, make_prediction, window, index):
-    from quality_gate.monitoring import prediction_log
 
     with PredictionLog.open(f"sqlite:///{tmp_path / 'log.db'}") as log, log._engine.connect() as connection:
         columns = PREDICTIONS.c
@@ -210,11 +216,15 @@ def test_the_migrations_make_what_the_code_expects(log):
         assert compare_metadata(context, METADATA) == []
 
 
-@pytest.mark.parametrize("revision", ["0001"])
+@pytest.mark.parametrize("revision", ["0001", "0002"])
 def test_a_log_of_an_older_revision_is_upgraded_and_keeps_its_rows(engine, database_url, make_prediction, revision):
     migrate(engine, revision)
     predictions = [make_prediction(), make_prediction()]
-    PredictionLog(engine, "older").write(predictions)
+    there = {column["name"] for column in inspect(engine).get_columns("predictions")}
+    with engine.begin() as connection:
+        for prediction in predictions:
+            row = prediction_log._to_row(prediction)
+            connection.execute(PREDICTIONS.insert(), {name: row[name] for name in row.keys() & there})
     with PredictionLog.open(database_url) as log:
         assert everything(log) == predictions[::-1]
         names = {index["name"] for index in inspect(log._engine).get_indexes("predictions")}
