@@ -103,6 +103,15 @@ def demo(folder: Path, train_per_class: int, test_per_class: int, seed: int, shi
     click.echo(f"{count} photos in {folder}.")
 
 
+@main.command()
+@click.option("--port", default=8100, show_default=True, help="Of this machine; only it is answered.")
+def monitor(port: int) -> None:
+    """Show the windows of drift runs over time, in Evidently's pages."""
+    from quality_gate.drift.evidently import serve_workspace
+
+    serve_workspace(locate().evidently, port, announce=click.echo)
+
+
 def _say_how_to_serve(name: str) -> None:
     click.echo(f"Servers of {name}:latest take it now; start one with: bentoml serve {name}:latest")
 

@@ -10,6 +10,8 @@ from zenml.io import fileio
 
 from quality_gate.data.snapshot import Snapshot
 from quality_gate.data.split import SplitResult
+from quality_gate.drift.report import DriftReport
+from quality_gate.drift.window import ObservedWindow
 from quality_gate.evaluation.gate import GateResult
 from quality_gate.evaluation.measured import Measured
 from quality_gate.evaluation.predictions import Predictions
@@ -24,7 +26,7 @@ JSON_FILE = "value.json"
 class FolderMaterializer(ComparableMaterializer):
     """Keeps values that write themselves into a folder (``save``) and read themselves from one (``load``)."""
 
-    ASSOCIATED_TYPES: ClassVar[tuple[type[Any], ...]] = (Snapshot, SplitResult, Predictions, Measured)
+    ASSOCIATED_TYPES: ClassVar[tuple[type[Any], ...]] = (Snapshot, SplitResult, Predictions, Measured, ObservedWindow)
     ASSOCIATED_ARTIFACT_TYPE: ClassVar[ArtifactType] = ArtifactType.DATA
 
     def save(self, data: Any) -> None:
@@ -55,7 +57,7 @@ class ModelMaterializer(FolderMaterializer):
 class JsonMaterializer(ComparableMaterializer):
     """Keeps values that turn themselves into JSON (``to_json``) and back (``from_json``)."""
 
-    ASSOCIATED_TYPES: ClassVar[tuple[type[Any], ...]] = (TrainingHistory, GateResult, Batch)
+    ASSOCIATED_TYPES: ClassVar[tuple[type[Any], ...]] = (TrainingHistory, GateResult, Batch, DriftReport)
     ASSOCIATED_ARTIFACT_TYPE: ClassVar[ArtifactType] = ArtifactType.DATA_ANALYSIS
 
     def save(self, data: Any) -> None:

@@ -15,10 +15,13 @@ _FARTHEST = 1_000.0
 
 @dataclass(frozen=True)
 class FeatureProjection:
-    """From the network's features to the compact ones: principal axes of the reference photos, scaled to variance 1.
+    """From the network's features to compact ones: principal axes of photos it was trained on, scaled to variance 1.
+
+    Not of the reference photos: along axes that were fitted to them these would vary more than any others, and every
+    window would look a little drifted.
 
     Attributes:
-        mean: of the features over the reference photos, float32, shape (F,).
+        mean: of the features over the photos it was fitted to, float32, shape (F,).
         axes: float32, shape (compact features, F).
     """
 

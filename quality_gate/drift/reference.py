@@ -8,7 +8,6 @@ ones its certificate speaks of: where photos are no longer like these, the certi
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
@@ -33,6 +32,8 @@ if TYPE_CHECKING:
 FORMAT_VERSION = 1
 # More photos make a window no easier to judge, and the file is carried by every server.
 MAX_PHOTOS = 5_000
+# Training photos that the projection is fitted to.
+PROJECTION_PHOTOS = 500
 
 
 @dataclass(frozen=True)
@@ -102,19 +103,15 @@ def with_reference(folder: Path, photos: PhotoSets, reporter: Reporter) -> None:
 
 def observe(classifier: OnnxClassifier, photos: PhotoSets, reporter: Reporter) -> Reference:
     """Make the reference of a model from the photos it was not trained on."""
-    chosen = [(split, _one_each(split)) for split in (photos.calibration, photos.test)]
-    chosen = _at_most([(split, places) for split, places in chosen], MAX_PHOTOS)
-    total = sum(len(places) for _, places in chosen)
-    move = reporter.progress("reference for drift")
-    probabilities, features = [], []
-    for done, (answer, seen) in enumerate(_seen(classifier, chosen), start=1):
-        probabilities.append(answer)
-        features.append(seen)
-        move(done, total)
-    answers = np.stack(probabilities)
-    raw = None if features[0] is None else np.stack([one for one in features if one is not None])
-    projection = None if raw is None else FeatureProjection.fit(raw)
-    compact = np.zeros((total, 0)) if raw is None or projection is None else projection.compact(raw)
+    chosen = _at_most([(split, _one_each(split)) for split in (photos.calibration, photos.test)], MAX_PHOTOS)
+    answers, features = _seen(classifier, chosen, reporter, "reference for drift")
+    projection, compact = None, np.zeros((len(answers), 0), dtype=np.float16)
+    if features is not None:
+        fitted = _at_most([(photos.train, _one_each(photos.train))], PROJECTION_PHOTOS)
+        _, of_training = _seen(classifier, fitted, reporter, "axes of features")
+        assert of_training is not None
+        projection = FeatureProjection.fit(of_training)
+        compact = projection.compact(features)
     observations = Observations(
         classifier.manifest.classes,
         _statistics(chosen),
@@ -143,19 +140,24 @@ def _at_most(chosen: list[tuple[PhotoSet, NDArray[np.int64]]], most: int) -> lis
 
 
 def _seen(
-    classifier: OnnxClassifier, chosen: list[tuple[PhotoSet, NDArray[np.int64]]]
-) -> Iterator[tuple[NDArray[np.float64], NDArray[np.float32] | None]]:
-    """Probabilities, shape (classes,), and features of the penultimate layer, shape (F,), of each photo in order."""
-    spec = classifier.manifest.preprocessing
+    classifier: OnnxClassifier, chosen: list[tuple[PhotoSet, NDArray[np.int64]]], reporter: Reporter, task: str
+) -> tuple[NDArray[np.float64], NDArray[np.float32] | None]:
+    """Probabilities, shape (photos, classes), and features of the penultimate layer, shape (photos, F), in order."""
+    spec, total = classifier.manifest.preprocessing, sum(len(places) for _, places in chosen)
     data = chain.from_iterable(
         photos.snapshot.photos([photos.image_ids[place] for place in places]) for photos, places in chosen
     )
 
     def see(photo: bytes) -> tuple[NDArray[np.float64], NDArray[np.float32] | None]:
-        probabilities, features = classifier.probabilities_and_features(preprocess(photo, spec)[None])
-        return probabilities[0], None if features is None else features[0]
+        return classifier.probabilities_and_features(preprocess(photo, spec)[None])
 
-    return ordered_map(see, data, workers=available_processors())
+    move, answers, features = reporter.progress(task), [], []
+    for done, (answer, seen) in enumerate(ordered_map(see, data, workers=available_processors()), start=1):
+        answers.append(answer)
+        if seen is not None:
+            features.append(seen)
+        move(done, total)
+    return np.concatenate(answers), np.concatenate(features) if features else None
 
 
 def _statistics(chosen: list[tuple[PhotoSet, NDArray[np.int64]]]) -> dict[str, NDArray[np.float64]]:

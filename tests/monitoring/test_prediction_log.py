@@ -57,6 +57,13 @@ def test_writing_again_changes_nothing(log, make_prediction):
     assert everything(log) == predictions[::-1]
 
 
+def test_answers_of_a_window_are_counted_by_version(log, make_prediction):
+    log.write([make_prediction(model_version=version) for version in ("7", "9", "7")])
+    log.write([make_prediction(gate="other", model_version="7")])
+    assert log.count_by_version(Window(gate="produce")) == {"7": 2, "9": 1}
+    assert log.count_by_version(Window(gate="nobody")) == {}
+
+
 def test_nothing_can_be_written(log):
     assert log.write([]) == []
     assert log.count() == 0
@@ -172,7 +179,6 @@ def test_impossible_windows_are_refused(window):
     ],
 )
 def test_windows_are_read_by_an_index(tmp_path, make_prediction, window, index):
-
     with PredictionLog.open(f"sqlite:///{tmp_path / 'log.db'}") as log, log._engine.connect() as connection:
         columns = PREDICTIONS.c
         query = prediction_log.select(PREDICTIONS).where(*prediction_log._conditions(window))
