@@ -19,6 +19,7 @@ from quality_gate.models.folder import ModelFolder
 from quality_gate.prediction.batch import Batch
 from quality_gate.training.history import TrainingHistory
 from steps.content import ComparableMaterializer
+from steps.folder_copy import copy_folder
 
 JSON_FILE = "value.json"
 
@@ -69,13 +70,3 @@ class JsonMaterializer(ComparableMaterializer):
         """Read the JSON file."""
         with fileio.open(os.path.join(self.uri, JSON_FILE), "r") as file:  # noqa: PTH118
             return data_type.from_json(json.load(file))
-
-
-def copy_folder(source: str, target: str) -> None:
-    """Copy a folder with all its levels; either side may be a remote address that ZenML's stores understand."""
-    for directory, _, files in fileio.walk(source):
-        relative = os.path.relpath(str(directory), source)
-        destination = target if relative == "." else os.path.join(target, relative)  # noqa: PTH118
-        fileio.makedirs(destination)
-        for file in files:
-            fileio.copy(os.path.join(str(directory), str(file)), os.path.join(destination, str(file)), overwrite=True)  # noqa: PTH118

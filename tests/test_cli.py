@@ -102,7 +102,7 @@ def test_each_command_explains_each_of_its_options(run, command):
 
 
 def test_the_commands_are_those_that_are_documented():
-    assert sorted(main.commands) == ["demo", "deploy", "rollback", "status"]
+    assert sorted(main.commands) == ["demo", "deploy", "monitor", "rollback", "status"]
 
 
 def test_the_version_is_that_of_the_installation(run):
@@ -339,3 +339,9 @@ def test_a_mirror_that_is_away_is_told_of_and_undoes_nothing(run, promoted, plug
     assert result.exit_code == 0
     assert "Warning: plugin does not show the new champion yet (no server)." in result.stderr
     assert registry.ledger.champion().version == "1"
+
+
+def test_there_is_nothing_to_monitor_before_the_first_drift_run(run):
+    result = run("monitor")
+    assert result.exit_code == 1
+    assert "No window was looked at for drift yet; run: zenml pipeline run drift" in result.stderr

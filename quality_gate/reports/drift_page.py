@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
@@ -28,19 +29,21 @@ MEANINGS: Mapping[str, str] = MappingProxyType(
         "features": "what the network sees: goods, background, anything else",
     }
 )
+_POWERS = " (powers of ten)"
 AXES: Mapping[str, str] = MappingProxyType(
     {
         "brightness": "brightness",
         "contrast": "contrast",
         "red_share": "red share of the light",
         "blue_share": "blue share of the light",
-        "sharpness": "sharpness (powers of ten)",
+        "sharpness": f"sharpness{_POWERS}",
         "width": "width, pixels",
         "height": "height, pixels",
-        "file_size": "file size, KB (powers of ten)",
+        "file_size": f"file size, KB{_POWERS}",
         "confidence": "confidence",
     }
 )
+POWERS = frozenset(column for column, label in AXES.items() if label.endswith(_POWERS))
 
 
 @dataclass(frozen=True)
@@ -79,6 +82,7 @@ def drift_page(report: DriftReport, window: ObservedWindow, checks: ValidationRe
     return render(
         "drift.html.j2",
         report=report,
+        times=[_time(report.first), _time(report.last)],
         left_out=left_out_sentence(window),
         rows=[_row(group) for group in report.groups],
         pictures=[one for group in drifted_first for one in _pictures(group, window)],
@@ -102,8 +106,17 @@ def _row(group: GroupDrift) -> GroupRow:
     )
 
 
+def _time(text: str) -> str:
+    """A time in UTC as people read it; '' stays ''."""
+    return text and f"{datetime.fromisoformat(text):%Y-%m-%d %H:%M} UTC"
+
+
 def _moved(column: ColumnDrift) -> str:
-    return f"{AXES[column.name]}: {number(column.reference_median)} → {number(column.window_median)}"
+    medians = [column.reference_median, column.window_median]
+    if column.name in POWERS:
+        medians = [10**median for median in medians]
+    before, now = map(number, medians)
+    return f"{AXES[column.name].removesuffix(_POWERS)}: {before} → {now}"
 
 
 def _pictures(group: GroupDrift, window: ObservedWindow) -> list[Picture]:

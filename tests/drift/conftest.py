@@ -2,8 +2,10 @@
 
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -12,6 +14,7 @@ import pytest
 from quality_gate.data.photo_set import PhotoSets
 from quality_gate.drift.observations import Observations
 from quality_gate.drift.reference import with_reference
+from quality_gate.drift.window import ObservedWindow
 
 CLASSES = ("noise", "onion", "potato", "tomato")
 
@@ -95,3 +98,27 @@ def model_with_reference(write_tiny_model, make_reference, tmp_path):
     onnx.save(network, folder / "model.onnx")
     make_reference(folder)
     return folder
+
+
+@pytest.fixture(scope="session")
+def make_window() -> Callable[..., ObservedWindow]:
+    """Makes a window of so many photos; what is named is changed, in the photos or in the window itself."""
+
+    def make(photos: int, **changes: Any) -> ObservedWindow:
+        random = np.random.default_rng(7)
+        reference = _draw(random, 400)
+        about = {name: changes.pop(name) for name in ("left_out", "last") if name in changes}
+        window = ObservedWindow(
+            gate="produce",
+            model_version="3",
+            observations=_draw(random, photos, **changes),
+            reference=reference,
+            found=photos,
+            first="2026-03-04T08:00:00+00:00",
+            last="2026-03-04T10:00:00+00:00",
+            left_out={"2": 5, "9": 1200},
+            unknown_versions=("9",),
+        )
+        return replace(window, **about)
+
+    return make
