@@ -3,7 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from quality_gate.drift.features import from_bytes
+from quality_gate.drift.features import FeatureProjection, from_bytes
 from quality_gate.drift.reference import Reference
 from quality_gate.errors import UserError
 from quality_gate.inference import OnnxClassifier
@@ -48,6 +48,14 @@ def test_an_answer_without_features_is_the_same_answer(folder, splits):
 
     assert alone == decision
     assert (features is not None, none) == (True, None)
+
+
+def test_the_axes_are_not_fitted_to_the_reference_itself(folder, make_reference, splits, monkeypatch):
+    fitted = []
+    fit = FeatureProjection.fit
+    monkeypatch.setattr(FeatureProjection, "fit", lambda features: fitted.append(len(features)) or fit(features))
+    make_reference(folder)
+    assert fitted == [len(splits.train)]
 
 
 def test_the_same_photos_give_the_same_file(folder, make_reference):
