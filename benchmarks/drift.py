@@ -6,7 +6,6 @@ the drift pipeline does. Printed is the share of windows that ring, by shift and
 
     python -m benchmarks.drift                               # demo photos
     python -m benchmarks.drift --photos ../shared/data/produce/test
-    python -m benchmarks.drift --one-reference 20            # how the rate differs from reference to reference
 
 Real photos are changed as the demo generator changes its own: all are decoded and encoded again, so that this tells no
 window from another; for a new background a photo is laid, at seven tenths of its size, on one of the grounds that the
@@ -18,7 +17,7 @@ from __future__ import annotations
 import argparse
 import io
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -57,32 +56,25 @@ ALL_SHIFTS: dict[str, Shift] = {"none": NO_SHIFT, **{NAMES[name]: shift for name
 
 
 def main() -> None:
-    """Print the table, or the rates of single references."""
+    """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--photos", type=Path, help="folder of class folders, beside one called train")
     parser.add_argument(
         "--windows", type=int, default=50, help="windows behind a share; six times as many without drift"
     )
     parser.add_argument("--pool", type=int, default=1_200, help="demo photos a shift is shown by")
-    parser.add_argument("--one-reference", type=int, metavar="REFERENCES", help="without drift, for so many references")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         if options.photos is None:
             train = Path(folder) / "demo"
             write_demo_photos(train, train_per_class=60, test_per_class=1, workers=available_processors())
-            photos: Callable[[Shift], Iterator[bytes]] = lambda shift: _painted(options.pool, shift)  # noqa: E731
+            photos: Callable[[Shift], Iterator[bytes]] = lambda shift: painted(options.pool, shift)  # noqa: E731
         else:
             train = options.photos.parent / "train"
-            photos = lambda shift: _changed(options.photos, shift)  # noqa: E731
-        model, projection = _train(train, Path(folder) / "model")
-        pools = _pools(model, projection, photos, NONE if options.one_reference else ALL_SHIFTS)
-    if options.one_reference:
-        _print_references(pools["none"], options.one_reference, 6 * options.windows)
-    else:
-        _print_table(pools, options.windows)
-
-
-NONE = {"none": NO_SHIFT}
+            photos = lambda shift: changed_photos(options.photos, shift)  # noqa: E731
+        model, projection = train_model(train, Path(folder) / "model")
+        pools = _pools(model, projection, photos)
+    _print_table(pools, options.windows)
 
 
 def _print_table(pools: Mapping[str, Observations], windows: int) -> None:
@@ -93,59 +85,42 @@ def _print_table(pools: Mapping[str, Observations], windows: int) -> None:
         print(f"{name:<16}" + "".join(f"{cell:>15}" for cell in row), flush=True)
 
 
-def _print_references(pool: Observations, references: int, windows: int) -> None:
-    for photos in WINDOWS:
-        rates = []
-        for number in range(references):
-            random = np.random.default_rng(number)
-            order = random.permutation(len(pool))
-            size = len(pool) // 3
-            reference, others = pool.take(order[:size]), order[size:]
-            drawn = (pool.take(random.choice(others, photos, replace=True)) for _ in range(windows))
-            rates.append(np.mean([_rings(reference, window, seed) for seed, window in enumerate(drawn)]))
-        low, middle, high = np.quantile(rates, (0.1, 0.5, 0.9))
-        print(f"{photos} photos: mean {np.mean(rates):.2%}; of ten references one below {low:.2%}, the middle one "
-              f"{middle:.2%}, one above {high:.2%}", flush=True)  # fmt: skip
-
-
 def _share(unchanged: Observations, changed: Observations, photos: int, windows: int) -> str:
     """Of windows of the changed photos the share that rings, or a dash where there are too few photos."""
     same = unchanged is changed
     size = min(MOST_REFERENCE_PHOTOS, len(unchanged) - (photos if same else 0), 2 * len(unchanged) // 3)
     if photos > len(changed) or size < 100:
         return "–"
-    rings = 0
+    count = 0
     for seed in range(windows):
         random = np.random.default_rng([seed, photos])
         order = random.permutation(len(unchanged))
         reference = unchanged.take(order[:size])
         # Scenes are the same in each pool: those of the reference are not shown again.
         left = order[size:] if len(order) - size >= photos else random.permutation(len(changed))
-        rings += _rings(reference, changed.take(left[:photos]), seed)
-    return f"{rings / windows:.1%}"
+        count += rings(reference, changed.take(left[:photos]), seed)
+    return f"{count / windows:.1%}"
 
 
-def _rings(reference: Observations, window: Observations, seed: int) -> bool:
+def rings(reference: Observations, window: Observations, seed: int) -> bool:
     """Whether a window rings."""
     groups = compare(reference, window, false_alarm_rate=RATE, resamples=RESAMPLES, min_photos=30, seed=seed)
     return any(group.drifted for group in groups)
 
 
 def _pools(
-    model: OnnxClassifier,
-    projection: FeatureProjection,
-    photos: Callable[[Shift], Iterator[bytes]],
-    shifts: Mapping[str, Shift],
+    model: OnnxClassifier, projection: FeatureProjection, photos: Callable[[Shift], Iterator[bytes]]
 ) -> dict[str, Observations]:
     reporter, pools = ConsoleReporter(), {}
-    for name, shift in shifts.items():
+    for name, shift in ALL_SHIFTS.items():
         reporter.say(f"answers: {name}")
-        seen = _observe(model, photos(shift))
+        seen = observe(model, photos(shift))
         pools[name] = replace(seen, features=projection.compact(seen.features).astype(np.float32))
     return pools
 
 
-def _observe(model: OnnxClassifier, photos: Iterator[bytes]) -> Observations:
+def observe(model: OnnxClassifier, photos: Iterable[bytes]) -> Observations:
+    """What drift sees of photos; the features are those of the network, not compact ones."""
     facts, answers, features = [], [], []
     for data in photos:
         image = decode(data)
@@ -164,12 +139,14 @@ def _observe(model: OnnxClassifier, photos: Iterator[bytes]) -> Observations:
     )
 
 
-def _painted(count: int, shift: Shift) -> Iterator[bytes]:
+def painted(count: int, shift: Shift) -> Iterator[bytes]:
+    """Demo photos of all classes; with another shift the same scenes."""
     for number in range(count):
         yield encode_scene(LABELS[number % len(LABELS)], 1_000_000 + number, shift=shift)
 
 
-def _changed(folder: Path, shift: Shift) -> Iterator[bytes]:
+def changed_photos(folder: Path, shift: Shift) -> Iterator[bytes]:
+    """Photos of a folder, changed and encoded again."""
     for number, path in enumerate(sorted(folder.rglob("*.jpg"))):
         image = decode(path.read_bytes())
         if shift.new_background:
@@ -194,7 +171,8 @@ def _on_new_ground(image: Image.Image, number: int) -> Image.Image:
     return whole
 
 
-def _train(photos: Path, folder: Path) -> tuple[OnnxClassifier, FeatureProjection]:
+def train_model(photos: Path, folder: Path) -> tuple[OnnxClassifier, FeatureProjection]:
+    """A head on frozen features, and what makes its features compact."""
     snapshot = take_snapshot(discover(photos), folder / "snapshot").snapshot
     sets = photo_sets(snapshot, split(snapshot.table, SplitSettings(), 0).table)
     settings = TransferSettings(training_views=("crop",), augmented_views=0, finetune_epochs=0)
@@ -210,7 +188,7 @@ def _train(photos: Path, folder: Path) -> tuple[OnnxClassifier, FeatureProjectio
     export_onnx(result.network, settings.size, folder)
     ModelManifest("benchmark", settings.model, sets.train.classes, result.spec).save(folder)
     model = OnnxClassifier(folder)
-    return model, FeatureProjection.fit(_observe(model, sets.train.read()).features)
+    return model, FeatureProjection.fit(observe(model, sets.train.read()).features)
 
 
 if __name__ == "__main__":
