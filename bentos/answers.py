@@ -30,6 +30,7 @@ class AnsweredPhoto:
         statistics: what was measured of the photo.
         latency_s: from the arrival of the request to this answer, in seconds.
         data: the encoded photo, as it was sent.
+        features: what the network saw of the photo, as it is logged; None where it hands that out to nobody.
     """
 
     answer: Decision
@@ -39,6 +40,7 @@ class AnsweredPhoto:
     statistics: ImageFacts
     latency_s: float
     data: bytes
+    features: bytes | None = None
 
 
 class AnswerSink(Protocol):
@@ -94,7 +96,7 @@ class Answerer:
             Refusal: 422, the photo cannot be used.
         """
         image = self.read(photo)
-        decision = self.classify(image)
+        decision, features = self._see(image)
         statistics = measure(image, photo.data)
         return AnsweredPhoto(
             answer=self._router.route(decision, threshold),
@@ -104,12 +106,15 @@ class Answerer:
             statistics=statistics,
             latency_s=time.perf_counter() - arrived,
             data=photo.data,
+            features=features,
         )
 
     def classify(self, image: Image.Image) -> Decision:
         """The model's own answer for a decoded photo."""
-        tensor = prepare(image, self._classifier.manifest.preprocessing)
-        return self._classifier.decide(self._classifier.probabilities(tensor[None])[0])
+        return self._see(image)[0]
+
+    def _see(self, image: Image.Image) -> tuple[Decision, bytes | None]:
+        return self._classifier.answer(prepare(image, self._classifier.manifest.preprocessing))
 
     def record(self, answered: Sequence[AnsweredPhoto]) -> None:
         """Hand answers to the sink.

@@ -78,4 +78,5 @@ class PredictionSink:
             image=ImageStatistics.of(photo.statistics),
             review_reason=drawn.review_reason,
             review_share=drawn.review_share,
+            features=photo.features,
         )

@@ -160,6 +160,15 @@ def _review_database() -> Iterator[Database]:
         raise UserError(f"The database of the reviews cannot be used: {error}; mend that and run again.") from None
 
 
+@main.command()
+@click.option("--port", default=8100, show_default=True, help="Of this machine; only it is answered.")
+def monitor(port: int) -> None:
+    """Show the windows of drift runs over time, in Evidently's pages."""
+    from quality_gate.drift.evidently import serve_workspace
+
+    serve_workspace(locate().evidently, port, announce=click.echo)
+
+
 def _say_how_to_serve(name: str) -> None:
     click.echo(f"Servers of {name}:latest take it now; start one with: bentoml serve {name}:latest")
 

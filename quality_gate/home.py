@@ -102,6 +102,15 @@ class Home:
         """What came of batches of photos that the gate called ``name`` answered, one folder a run."""
         return self.root / "batches" / name
 
+    @property
+    def evidently(self) -> Path:
+        """Evidently's workspace: a run a drift window, a project a gate."""
+        return self.root / "evidently"
+
+    def drift(self, name: str) -> Path:
+        """What came of the drift runs of the gate called ``name``, one folder a run."""
+        return self.root / "drift" / name
+
     def reports(self, name: str) -> Path:
         """The report pages of the gate called ``name``, one folder a run."""
         return self.root / "reports" / name

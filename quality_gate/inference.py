@@ -4,19 +4,22 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
 
-from quality_gate.models.manifest import ModelManifest, UnknownModelFormat
+from quality_gate.drift.features import FeatureProjection, to_bytes
+from quality_gate.models.manifest import REFERENCE_FILE, ModelManifest, UnknownModelFormat
 from quality_gate.preprocess import preprocess
 
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession
 
 
-# Names in every exported network: of its input, and of the output that class activation maps are made of.
-PHOTOS_INPUT, FEATURE_MAPS = "photos", "feature_maps"
+# Names in every exported network: of its input, of the output that class activation maps are made of, and of the one
+# that holds what its last layer is given, where that is not the mean of the maps.
+PHOTOS_INPUT, FEATURE_MAPS, FEATURES = "photos", "feature_maps", "features"
 
 
 @dataclass(frozen=True)
@@ -71,7 +74,8 @@ class OnnxClassifier:
     """A model folder, ready to answer.
 
     Args:
-        folder: the model folder; only ``model.json`` and the network that answers are read.
+        folder: the model folder; only ``model.json``, the network that answers and, of the reference, what makes
+            features compact are read.
         threads: threads of one inference, 1 or more.
 
     Raises:
@@ -81,6 +85,9 @@ class OnnxClassifier:
     def __init__(self, folder: Path, *, threads: int = 1) -> None:
         self.manifest = ModelManifest.load(folder)
         self._session = open_session(folder / self.manifest.network_file, threads=threads)
+        outputs = {output.name for output in self._session.get_outputs()}
+        self._seen = next((name for name in (FEATURE_MAPS, FEATURES) if name in outputs), None)
+        self._projection = load_projection(folder, self.manifest)
 
     @property
     def session(self) -> "InferenceSession":
@@ -92,6 +99,36 @@ class OnnxClassifier:
         photos, views = tensors.shape[:2]
         answers = self._session.run(["logits"], {PHOTOS_INPUT: tensors.reshape(-1, *tensors.shape[2:])})[0]
         return average_views(np.asarray(answers, dtype=np.float32).reshape(photos, views, -1))
+
+    def probabilities_and_features(
+        self, tensors: NDArray[np.float32]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float32] | None]:
+        """Calibrated probabilities, shape (photos, classes), and what the last layer was given, shape (photos, F).
+
+        The features are means over the views of a photo; None where the network does not hand them out.
+
+        Args:
+            tensors: shape (photos, views, 3, size, size).
+        """
+        if self._seen is None:
+            return self.probabilities(tensors), None
+        photos, views = tensors.shape[:2]
+        inputs = {PHOTOS_INPUT: tensors.reshape(-1, *tensors.shape[2:])}
+        logits, seen = self._session.run(["logits", self._seen], inputs)
+        answers = average_views(np.asarray(logits, dtype=np.float32).reshape(photos, views, -1))
+        features: NDArray[np.float32] = np.asarray(seen, dtype=np.float32).reshape(photos, views, seen.shape[1], -1)
+        return softmax(answers, self.manifest.temperature), features.mean(axis=(1, 3))
+
+    def answer(self, tensor: NDArray[np.float32]) -> tuple["Decision", bytes | None]:
+        """The answer for one photo, shape (views, 3, size, size), and its compact features as they are logged.
+
+        The features are None where the model has no reference, or its network hands them out to nobody.
+        """
+        if self._projection is None:
+            return self.decide(self.probabilities(tensor[None])[0]), None
+        probabilities, features = self.probabilities_and_features(tensor[None])
+        compact = None if features is None else to_bytes(self._projection.compact(features)[0])
+        return self.decide(probabilities[0]), compact
 
     def probabilities(self, tensors: NDArray[np.float32]) -> NDArray[np.float64]:
         """Calibrated probabilities, shape (photos, classes), of tensors, shape (photos, views, 3, size, size)."""
@@ -120,6 +157,24 @@ class OnnxClassifier:
             decision=routing.decide(confidence) if routing else "review",
             model_version=f"{self.manifest.name}:{self.manifest.version or 'candidate'}",
         )
+
+
+def load_projection(folder: Path, manifest: ModelManifest) -> FeatureProjection | None:
+    """What makes the features of a model compact; None where it has no reference, or that no features.
+
+    Raises:
+        UnknownModelFormat: the reference that the manifest names cannot be read.
+    """
+    if "reference" not in manifest.digests:
+        return None
+    path = folder / REFERENCE_FILE
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            if "projection.axes" not in arrays:
+                return None
+            return FeatureProjection(arrays["projection.mean"], arrays["projection.axes"])
+    except (OSError, KeyError, ValueError, BadZipFile) as error:
+        raise UnknownModelFormat(f"{path}: the reference cannot be read ({error})") from None
 
 
 def open_session(path: Path, *, threads: int) -> "InferenceSession":

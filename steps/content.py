@@ -46,10 +46,8 @@ def _(value: Snapshot) -> str:
 def _(value: ModelFolder) -> str:
     # Not what the model was made from: other code that makes the same model changes nothing for what follows.
     manifest = value.manifest
-    served = manifest.digests.get("serving", "")
-    return _digest(
-        {"name": manifest.name.encode(), "answers": manifest.answers_digest.encode(), "serving": served.encode()}
-    )
+    made = {name: manifest.digests.get(name, "").encode() for name in ("serving", "reference")}
+    return _digest({"name": manifest.name.encode(), "answers": manifest.answers_digest.encode(), **made})
 
 
 def _digest(parts: dict[str, bytes]) -> str:

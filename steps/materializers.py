@@ -10,6 +10,8 @@ from zenml.io import fileio
 
 from quality_gate.data.snapshot import Snapshot
 from quality_gate.data.split import SplitResult
+from quality_gate.drift.report import DriftReport
+from quality_gate.drift.window import ObservedWindow
 from quality_gate.evaluation.gate import GateResult
 from quality_gate.evaluation.measured import Measured
 from quality_gate.evaluation.predictions import Predictions
@@ -17,6 +19,7 @@ from quality_gate.models.folder import ModelFolder
 from quality_gate.prediction.batch import Batch
 from quality_gate.training.history import TrainingHistory
 from steps.content import ComparableMaterializer
+from steps.folder_copy import copy_folder
 
 JSON_FILE = "value.json"
 
@@ -24,7 +27,7 @@ JSON_FILE = "value.json"
 class FolderMaterializer(ComparableMaterializer):
     """Keeps values that write themselves into a folder (``save``) and read themselves from one (``load``)."""
 
-    ASSOCIATED_TYPES: ClassVar[tuple[type[Any], ...]] = (Snapshot, SplitResult, Predictions, Measured)
+    ASSOCIATED_TYPES: ClassVar[tuple[type[Any], ...]] = (Snapshot, SplitResult, Predictions, Measured, ObservedWindow)
     ASSOCIATED_ARTIFACT_TYPE: ClassVar[ArtifactType] = ArtifactType.DATA
 
     def save(self, data: Any) -> None:
@@ -55,7 +58,7 @@ class ModelMaterializer(FolderMaterializer):
 class JsonMaterializer(ComparableMaterializer):
     """Keeps values that turn themselves into JSON (``to_json``) and back (``from_json``)."""
 
-    ASSOCIATED_TYPES: ClassVar[tuple[type[Any], ...]] = (TrainingHistory, GateResult, Batch)
+    ASSOCIATED_TYPES: ClassVar[tuple[type[Any], ...]] = (TrainingHistory, GateResult, Batch, DriftReport)
     ASSOCIATED_ARTIFACT_TYPE: ClassVar[ArtifactType] = ArtifactType.DATA_ANALYSIS
 
     def save(self, data: Any) -> None:
@@ -67,13 +70,3 @@ class JsonMaterializer(ComparableMaterializer):
         """Read the JSON file."""
         with fileio.open(os.path.join(self.uri, JSON_FILE), "r") as file:  # noqa: PTH118
             return data_type.from_json(json.load(file))
-
-
-def copy_folder(source: str, target: str) -> None:
-    """Copy a folder with all its levels; either side may be a remote address that ZenML's stores understand."""
-    for directory, _, files in fileio.walk(source):
-        relative = os.path.relpath(str(directory), source)
-        destination = target if relative == "." else os.path.join(target, relative)  # noqa: PTH118
-        fileio.makedirs(destination)
-        for file in files:
-            fileio.copy(os.path.join(str(directory), str(file)), os.path.join(destination, str(file)), overwrite=True)  # noqa: PTH118

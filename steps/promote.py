@@ -12,6 +12,7 @@ from quality_gate.evaluation.gate import GateResult
 from quality_gate.evaluation.measured import Measured
 from quality_gate.models.folder import ModelFolder
 from quality_gate.settings import TrainingSettings
+from quality_gate.standing import is_champion
 from quality_gate.training.history import TrainingHistory
 from steps.cards import keep_cards
 from steps.champions import registry
@@ -55,7 +56,7 @@ def promote(
     manifest = model.manifest
     models = registry(manifest.name)
     champion = models.ledger.champion()
-    if champion is None or champion.digests.get("answers") != manifest.answers_digest:
+    if champion is None or not is_champion(champion, manifest.answers_digest):
         cards = partial(keep_cards, manifest, measured, gate, history, snapshot, split, settings)
         champion = make_champion(model, measured, gate, Path(report), promotion, cards)
     else:

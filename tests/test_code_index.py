@@ -135,6 +135,7 @@ def test_installed_elsewhere_the_steps_have_the_same_digests(unchanged):
 
 
 OF_BATCHES = {"answer_batch", "report_batch", "settle_batch"}
+OF_DRIFT = {"read_window", "detect_drift", "report_drift"}
 
 
 @pytest.mark.parametrize(
@@ -146,9 +147,10 @@ OF_BATCHES = {"answer_batch", "report_batch", "settle_batch"}
         ("quality_gate/reports/evaluation_page.py", {"gate", "promote"}),
         ("quality_gate/reports/templates/evaluation.html.j2", {"gate", "promote"}),
         ("quality_gate/models/export.py", {"find_suspects", "train_transfer"}),
-        ("expectations/image_table.yaml", {"validate"}),
+        ("expectations/image_table.yaml", {"validate", "report_drift"}),
+        ("quality_gate/drift/detection.py", OF_DRIFT),
         ("bentos/service.py", {"package", "find_rival"}),
-        ("quality_gate/settings.py", set(STEPS) - {"ingest", "package", "find_rival"} - OF_BATCHES),
+        ("quality_gate/settings.py", set(STEPS) - {"ingest", "package", "find_rival"} - OF_BATCHES - OF_DRIFT),
         ("quality_gate/cli.py", set()),
     ],
 )

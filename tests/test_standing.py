@@ -8,7 +8,12 @@ TO_COME = ("next promotion", "next build")
 @pytest.fixture
 def champion(make_entry):
     """Makes a champion of a promotion and the digest of its answers."""
-    return lambda promotion, answers: make_entry("promoted", "7", promotion=promotion, digests={"answers": answers})
+
+    def make(promotion, answers):
+        digests = {"answers": answers, "reference": "r" * 64}
+        return make_entry("promoted", "7", promotion=promotion, digests=digests)
+
+    return make
 
 
 def find(champions, candidate, build=None):
@@ -91,3 +96,10 @@ class TestCandidates:
         assert Candidates(tmp_path).expected("origin") is None
         Candidates(tmp_path).remember("origin", "a")
         assert Candidates(tmp_path).expected("origin") == "a"
+
+
+def test_a_champion_without_a_reference_is_promoted_anew(make_entry):
+    older = make_entry("promoted", "7", promotion="p1", digests={"answers": "same"})
+    assert standing([older], "same", to_come=("next", "now"), build_of=lambda _: "then") == Standing(
+        "p1", "next", "now"
+    )

@@ -132,19 +132,43 @@ def validate(
     Raises:
         UserError: the suite is missing, misspelt, or asks for what cannot be computed; the message names the file.
     """
-    from quality_gate.data.expectation_suite import load_suite, run_suite
-
     parameters = {
         "classes": list(classes),
         "min_photos_per_class": settings.min_photos_per_class,
         # Rounded, because 1 - 0.9 is a little less than the 0.1 that exactly one readable photo in ten gives.
         "min_readable_share": round(1 - settings.max_unreadable_share, 9),
     }
-    suite = load_suite(suite_folder, settings.suite, parameters)
-    results = run_suite(suite, table, parameters, docs_folder)
-    place = f"{suite_folder / settings.suite}.yaml"
+    return hold_against_suite(table, suite_folder, settings.suite, parameters, docs_folder)
+
+
+def hold_against_suite(
+    table: pd.DataFrame,
+    suite_folder: Path,
+    suite: str,
+    parameters: Mapping[str, Any],
+    docs_folder: Path | None = None,
+) -> ValidationResult:
+    """Check any table of photos.
+
+    Args:
+        table: one row a photo, named by its column ``path``.
+        suite_folder: where the suites are.
+        suite: name of one.
+        parameters: what it may refer to as ``$PARAMETER``.
+        docs_folder: where Great Expectations writes its Data Docs; None writes none.
+
+    Returns:
+        Every check with its outcome.
+
+    Raises:
+        UserError: the suite is missing, misspelt, or asks for what cannot be computed; the message names the file.
+    """
+    from quality_gate.data.expectation_suite import load_suite, run_suite
+
+    results = run_suite(load_suite(suite_folder, suite, parameters), table, parameters, docs_folder)
+    place = f"{suite_folder / suite}.yaml"
     return ValidationResult(
-        suite=settings.suite,
+        suite=suite,
         photos=len(table),
         checks=tuple(_check(result, set(table.columns), place) for result in results),
     )

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from quality_gate.drift.reference import with_reference
 from quality_gate.evaluation.calibrated import calibrate_manifest
 from quality_gate.evaluation.golden import add_golden_photos
 from quality_gate.evaluation.precision import PrecisionComparison, compare_precisions
@@ -50,7 +51,7 @@ def make_ready_to_serve(
     folder: Path,
     reporter: Reporter,
 ) -> ServedModel:
-    """Write the network that answers, in the precision that serves best.
+    """Write the network that answers, in the precision that serves best, and the reference for drift.
 
     In 8-bit integers a model is another one: it gets a temperature and a certificate of its own, from the same photos.
     What is chosen gets golden photos, by which it is known again wherever it is served.
@@ -65,6 +66,7 @@ def make_ready_to_serve(
         reporter: told how far it is.
     """
     served = _choose_precision(model, photos, probabilities, settings, calibration, folder, reporter)
+    with_reference(served.model.path, photos, reporter)
     add_golden_photos(served.model, photos.validation)
     return served
 

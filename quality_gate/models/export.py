@@ -9,7 +9,7 @@ import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from quality_gate.inference import FEATURE_MAPS, PHOTOS_INPUT
+from quality_gate.inference import FEATURE_MAPS, FEATURES, PHOTOS_INPUT
 from quality_gate.models.manifest import ONNX_FILE
 from quality_gate.quiet_loggers import quiet
 
@@ -23,7 +23,8 @@ def export_onnx(network: nn.Module, size: int, folder: Path) -> Path:
     """Write ``model.onnx``: input ``photos`` (N, 3, size, size) float32, output ``logits`` (N, classes).
 
     A network whose pooling averages feature maps has a second output, ``feature_maps`` (N, F, h, w): what class
-    activation maps are made of. They are handed out only to those who ask for them.
+    activation maps are made of; another network of the zoo has ``features`` (N, F), what its last layer is given. They
+    are handed out only to those who ask for them.
 
     Args:
         network: the trained network; it is put into evaluation mode.
@@ -34,7 +35,7 @@ def export_onnx(network: nn.Module, size: int, folder: Path) -> Path:
         The path of the file.
     """
     path = folder / ONNX_FILE
-    exported, outputs = _with_feature_maps(network.eval())
+    exported, outputs = _with_what_it_sees(network.eval())
     _export(exported, size, outputs, path)
     return path
 
@@ -92,14 +93,26 @@ def _export(module: nn.Module, size: int, outputs: list[str], path: Path) -> Non
     program.save(path, external_data=False)
 
 
-def _with_feature_maps(network: nn.Module) -> tuple[nn.Module, list[str]]:
+def _with_what_it_sees(network: nn.Module) -> tuple[nn.Module, list[str]]:
     """The module to export, and the names of its outputs."""
     from torch import nn
 
     from quality_gate.models.zoo import TransferNetwork
 
-    if not isinstance(network, TransferNetwork) or not network.exact_maps:
+    if not isinstance(network, TransferNetwork):
         return network, ["logits"]
+
+    class WithFeatures(nn.Module):
+        def __init__(self, whole: TransferNetwork) -> None:
+            super().__init__()
+            self.whole = whole
+
+        def forward(self, photos: Tensor) -> tuple[Tensor, Tensor]:
+            features = self.whole.features(self.whole.trunk(photos))
+            return self.whole.head(features), features
+
+    if not network.exact_maps:
+        return WithFeatures(network).eval(), ["logits", FEATURES]
 
     class WithFeatureMaps(nn.Module):
         def __init__(self, whole: TransferNetwork) -> None:

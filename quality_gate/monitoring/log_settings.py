@@ -47,7 +47,7 @@ class PredictionLogSettings(Settings):
         durability: ``power_loss`` answers when the disk has the record; ``process_kill`` when the operating system has,
             which takes microseconds in place of the milliseconds of the disk, and loses the last seconds if the machine
             itself stops.
-        max_bytes: how much may wait; beyond it nothing is answered. An answer takes 0.5 to 0.7 kB: a gibibyte is four
+        max_bytes: how much may wait; beyond it nothing is answered. An answer takes 0.6 to 0.8 kB: a gibibyte is four
             hours at 100 answers a second.
         batch_rows: answers in one transaction. More than a thousand are not faster.
         poll_seconds: how often the shipper looks for new answers.

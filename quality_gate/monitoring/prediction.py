@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import binascii
 import json
 import math
 import re
@@ -23,6 +24,7 @@ Origin = Literal["service", "batch"]
 ReviewReason = Literal["review", "audit"]
 
 MAX_NAME_LENGTH = 255
+MAX_FEATURES_BYTES = 4096
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 # Databases refuse NUL and half characters; other control characters would forge lines of what people read.
@@ -97,6 +99,7 @@ class Prediction:
         review_reason: why a person is to look at it: ``review``, its decision, or ``audit``, drawn at random from the
             accepted; None: nobody is asked to.
         review_share: the chance with which an answer like it is looked at, in (0, 1]; None without a reason.
+        features: what the network saw of the photo, float16 one after the other; None where it is not known.
 
     Raises:
         ValueError: a value is out of its range; the message names the field.
@@ -118,6 +121,7 @@ class Prediction:
     image: ImageStatistics
     review_reason: ReviewReason | None = None
     review_share: float | None = None
+    features: bytes | None = None
 
     def __post_init__(self) -> None:
         if not isinstance(self.id, UUID):
@@ -136,6 +140,7 @@ class Prediction:
         if self.threshold is not None:
             _check_number("threshold", self.threshold, math.inf)
         _check_number("latency_ms", self.latency_ms, math.inf)
+        _check_features(self.features)
 
     def _check_probabilities(self) -> None:
         for label, probability in self.probabilities.items():
@@ -151,6 +156,11 @@ class Prediction:
         values = {name: getattr(self, name) for name in self.__slots__}
         values |= {"id": self.id.hex, "time": self.time.isoformat(), "probabilities": dict(self.probabilities)}
         values["image"] = {name: getattr(self.image, name) for name in self.image.__slots__}
+        if self.features is None:
+            # As in lines that were written before there were any.
+            del values["features"]
+        else:
+            values["features"] = binascii.b2a_base64(self.features, newline=False).decode()
         return json.dumps(values, separators=(",", ":"), allow_nan=False, ensure_ascii=False)
 
     @classmethod
@@ -165,6 +175,8 @@ class Prediction:
             values["id"] = UUID(values["id"])
             values["time"] = datetime.fromisoformat(values["time"])
             values["image"] = ImageStatistics(**values["image"])
+            if values.get("features") is not None:
+                values["features"] = binascii.a2b_base64(values["features"], strict_mode=True)
             return cls(**values)
         except (TypeError, KeyError, AttributeError, OverflowError, RecursionError) as error:
             raise ValueError(f"no prediction ({type(error).__name__}: {error})") from None
@@ -197,6 +209,13 @@ def _check_review(reason: str | None, share: float | None) -> None:
     _check_number("review_share", share, 1.0)
     if share == 0 or (reason == "review" and share != 1):
         raise ValueError(f"review_share is {share!r}; expected more than 0, and 1 where the review_reason is review")
+
+
+def _check_features(features: object) -> None:
+    if features is None:
+        return
+    if not isinstance(features, bytes) or len(features) % 2 or len(features) > MAX_FEATURES_BYTES:
+        raise ValueError(f"features is {features!r}; expected float16 values in at most {MAX_FEATURES_BYTES} bytes")
 
 
 def _check_number(name: str, value: object, most: float) -> None:

@@ -152,6 +152,17 @@ class PredictionLog:
         with self.database.reading() as connection:
             return connection.execute(select(func.count()).select_from(chosen)).scalar_one()
 
+    def count_by_version(self, window: Window) -> dict[str, int]:
+        """How many predictions of a window each version of the model made, however many photos the window is of.
+
+        Raises:
+            LogUnavailable: the database does not answer.
+        """
+        version = PREDICTIONS.c.model_version
+        query = select(version, func.count()).where(*_conditions(window)).group_by(version).order_by(version)
+        with explained(self.name), self._engine.connect() as connection:
+            return {row[0]: row[1] for row in connection.execute(query)}
+
     def close(self) -> None:
         """Close all connections."""
         self.database.close()

@@ -17,6 +17,7 @@ from sqlalchemy import (
     Engine,
     Index,
     Integer,
+    LargeBinary,
     MetaData,
     String,
     Table,
@@ -88,6 +89,7 @@ PREDICTIONS = Table(
     Column("sharpness", Double(), nullable=False),
     Column("review_reason", String(16)),
     Column("review_share", Double()),
+    Column("features", LargeBinary()),
     # The id makes the order of equal times certain, which reading in pages needs.
     Index("ix_predictions_time", "time", "id"),
     Index("ix_predictions_gate", "gate", "time", "id"),

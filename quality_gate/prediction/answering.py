@@ -104,7 +104,7 @@ class PhotoAnswerer:
         facts = measure(image, data)
         manifest = self._classifier.manifest
         tensor = prepare(image, manifest.preprocessing)
-        decision = self._classifier.decide(self._classifier.probabilities(tensor[None])[0])
+        decision, features = self._classifier.answer(tensor)
         drawn = self._intake.draw(decision.decision)
         if drawn.review_reason is not None:
             self._intake.keep(facts.image_id, data)
@@ -125,6 +125,7 @@ class PhotoAnswerer:
             image=ImageStatistics.of(facts),
             review_reason=drawn.review_reason,
             review_share=drawn.review_share,
+            features=features,
         )
 
     def _id(self, path: str, image_sha256: str) -> UUID:

@@ -19,7 +19,7 @@ from quality_gate.review.photos import PhotoStore, PhotosUnavailable
 PHOTO = encode_scene("tomato", 3, size=64)
 FACTS = audit_bytes(PHOTO)
 DECISION = Decision("tomato", 0.9, {"onion": 0.1, "tomato": 0.9}, "accept", "belt:7")
-ANSWERED = AnsweredPhoto(DECISION, 0.6, FACTS.image_id, "belt/7.jpg\n", FACTS, 0.0125, PHOTO)
+ANSWERED = AnsweredPhoto(DECISION, 0.6, FACTS.image_id, "belt/7.jpg\n", FACTS, 0.0125, PHOTO, b"seen")
 
 
 @pytest.fixture
@@ -55,7 +55,7 @@ def test_what_is_recorded_is_in_the_database_when_the_worker_has_stopped(sink, s
     assert (first.gate, first.model_version, first.origin) == ("belt", "7", "service")
     assert (first.label, first.confidence, first.decision) == ("tomato", 0.9, "accept")
     assert (first.threshold, first.latency_ms, first.image_sha256) == (0.6, 12.5, FACTS.image_id)
-    assert first.image.sharpness == FACTS.sharpness
+    assert (first.image.sharpness, first.features) == (FACTS.sharpness, b"seen")
 
 
 def test_a_name_of_a_photo_is_kept_as_one_line(sink, settings):

@@ -5,10 +5,12 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
+from quality_gate.data.audit import audit_bytes
 from quality_gate.data.photo_set import PhotoSet
 from quality_gate.progress import Progress
 
@@ -23,6 +25,11 @@ class PhotosInMemory:
 
     def photos(self, image_ids: Sequence[str]) -> Iterator[bytes]:
         return (self.by_id[image_id] for image_id in image_ids)
+
+    @property
+    def table(self) -> pd.DataFrame:
+        rows = [audit_bytes(data)._asdict() | {"image_id": name} for name, data in self.by_id.items()]
+        return pd.DataFrame(rows)
 
 
 class Notes:

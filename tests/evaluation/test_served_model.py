@@ -4,6 +4,7 @@ import onnx
 import pytest
 
 from quality_gate.data.photo_set import PhotoSets
+from quality_gate.drift.reference import Reference
 from quality_gate.evaluation import precision, served_model
 from quality_gate.evaluation.predictions import predict_logits
 from quality_gate.evaluation.served_model import make_ready_to_serve
@@ -105,6 +106,14 @@ def test_it_stays_the_model_it_was_and_names_the_file_that_answers(serve, model,
     assert manifest.answers_digest == model.manifest.answers_digest
     assert manifest.network_file == "serving.onnx"
     assert manifest.network_digest == file_digest(folder.path / "serving.onnx")
+
+
+@pytest.mark.parametrize("settings", [ANYTHING_GOES, ServingSettings(int8=False)])
+def test_it_has_a_reference_for_drift_and_names_its_digest(serve, settings):
+    folder = serve(settings).model
+
+    assert folder.manifest.digests["reference"] == file_digest(folder.path / "reference.npz")
+    assert len(Reference.load(folder.path).observations) == 60
 
 
 def test_a_copy_of_it_is_whole(serve, tmp_path):

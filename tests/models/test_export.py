@@ -73,14 +73,18 @@ def test_a_network_of_another_build_has_logits_alone(tmp_path):
     assert [output.name for output in session.get_outputs()] == ["logits"]
 
 
-def test_a_network_without_exact_maps_has_logits_alone(tmp_path):
+def test_a_network_without_exact_maps_has_what_its_last_layer_is_given(tmp_path):
     network = TransferNetwork([torch.nn.Conv2d(3, 4, 3)], 1, 4, 2, exact_maps=False)
-
+    photos = np.random.default_rng(5).normal(size=(2, 3, SIZE, SIZE)).astype(np.float32)
     session = onnxruntime.InferenceSession(
         str(export_onnx(network, SIZE, tmp_path)), providers=["CPUExecutionProvider"]
     )
 
-    assert [output.name for output in session.get_outputs()] == ["logits"]
+    logits, features = session.run(["logits", "features"], {"photos": photos})
+
+    weight, bias = (tensor.detach().numpy() for tensor in (network.head.weight, network.head.bias))
+    assert features.shape == (2, 4)
+    np.testing.assert_allclose(features @ weight.T + bias, logits, atol=1e-4)
 
 
 def test_the_file_stands_alone(exported):

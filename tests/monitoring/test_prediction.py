@@ -46,6 +46,7 @@ def predictions(draw):
             st.builds(ImageStatistics, EDGE, EDGE, POSITIVE, UNIT, UNIT, UNIT, UNIT, UNIT, POSITIVE)
         ),
         **draw(REVIEW),
+        features=draw(st.none() | st.binary(max_size=40).map(lambda half: half + half)),
     )  # fmt: skip
 
 
@@ -95,6 +96,9 @@ def test_a_line_from_before_there_were_reviews_is_read(make_prediction):
         ("latency_ms", -1.0),
         ("review_reason", "boredom"),
         ("review_share", 0.5),
+        ("features", b"odd"),
+        ("features", b"ab" * 3000),
+        ("features", "text"),
     ],
 )
 def test_what_cannot_be_logged_is_refused_with_the_name_of_the_field(make_prediction, field, value):
@@ -127,6 +131,8 @@ def test_impossible_statistics_are_refused_with_the_name_of_the_field(make_predi
         lambda values: values.update(time="yesterday"),
         lambda values: values.update(time="2026-03-04T10:00:00"),
         lambda values: values.update(image=[1, 2]),
+        lambda values: values.update(features="no base64!"),
+        lambda values: values.update(features=[1, 2]),
         lambda values: values.update(probabilities=[0.5]),
         lambda values: values["image"].pop("width"),
     ],
@@ -136,6 +142,12 @@ def test_a_line_that_is_no_prediction_is_a_value_error(make_prediction, change):
     change(values)
     with pytest.raises(ValueError, match=r"."):
         Prediction.from_json(json.dumps(values))
+
+
+def test_a_line_from_before_features_were_logged_is_read(make_prediction):
+    prediction = make_prediction()
+    assert "features" not in json.loads(prediction.to_json())
+    assert Prediction.from_json(prediction.to_json()).features is None
 
 
 @pytest.mark.parametrize("line", ["", "null", "[]", "7", "{", b"\xff", "[" * 100_000])

@@ -44,11 +44,24 @@ def test_what_was_written_is_read_newest_first(log, make_prediction):
     assert log.count() == 2
 
 
+def test_features_come_back_as_they_were(log, make_prediction):
+    predictions = [make_prediction(features=bytes(range(64))), make_prediction()]
+    log.write(predictions)
+    assert everything(log) == predictions[::-1]
+
+
 def test_writing_again_changes_nothing(log, make_prediction):
     predictions = [make_prediction() for _ in range(5)]
     log.write(predictions[:3])
     assert log.write([*predictions, predictions[4], replace(predictions[0], label="onion")]) == []
     assert everything(log) == predictions[::-1]
+
+
+def test_answers_of_a_window_are_counted_by_version(log, make_prediction):
+    log.write([make_prediction(model_version=version) for version in ("7", "9", "7")])
+    log.write([make_prediction(gate="other", model_version="7")])
+    assert log.count_by_version(Window(gate="produce")) == {"7": 2, "9": 1}
+    assert log.count_by_version(Window(gate="nobody")) == {}
 
 
 def test_nothing_can_be_written(log):

@@ -14,7 +14,8 @@ from quality_gate.evaluation.measured import Measured
 from quality_gate.evaluation.predictions import Predictions
 from quality_gate.models.folder import ModelFolder
 from quality_gate.training.history import Epoch, TrainingHistory
-from steps.materializers import FolderMaterializer, JsonMaterializer, ModelMaterializer, copy_folder
+from steps.folder_copy import copy_folder
+from steps.materializers import FolderMaterializer, JsonMaterializer, ModelMaterializer
 
 PREDICTIONS = Predictions(np.array([[0.25, 0.75], [1.0, 0.0]]))
 HISTORY = TrainingHistory((Epoch(0, None, 0.5, 1.25, 1e-4, True), Epoch(1, 0.3, 0.4, 1.5, 5e-5, False)))
