@@ -75,8 +75,8 @@ class ModelManifest:
         temperature: what logits are divided by before the softmax, above 0.
         routing: when an answer is accepted; None before calibration.
         digests: SHA-256 of what made it: ``data``, ``split``, ``settings`` of its training, ``code``, and of its files:
-            ``weights``, ``onnx``, ``serving``, ``golden``, ``reference``; and ``answers`` of the model before it was made
-            ready to be served.
+            ``weights``, ``onnx``, ``serving``, ``golden``, ``reference``; and ``answers`` of the model before it was
+            made ready to be served.
         precision: of the network that answers.
         version: number in the registry; None until it is promoted.
         format_version: version of this file's layout.
@@ -107,7 +107,7 @@ class ModelManifest:
 
     @property
     def served_files(self) -> dict[str, str | None]:
-        """The files that answer and those that answers are held against, each with its SHA-256; None where that was not noted."""
+        """The files that answer and that answers are held against, each with its SHA-256; None where it was not noted."""
         beside = {"golden": GOLDEN_FILE, "reference": REFERENCE_FILE}
         made = {file: self.digests[name] for name, file in beside.items() if name in self.digests}
         return {self.network_file: self.network_digest, **made}

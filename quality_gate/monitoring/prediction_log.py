@@ -160,7 +160,7 @@ class PredictionLog:
         """
         version = PREDICTIONS.c.model_version
         query = select(version, func.count()).where(*_conditions(window)).group_by(version).order_by(version)
-        with explained(self.name), self._engine.connect() as connection:
+        with self.database.reading() as connection:
             return {row[0]: row[1] for row in connection.execute(query)}
 
     def close(self) -> None:
