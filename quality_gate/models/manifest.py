@@ -107,7 +107,7 @@ class ModelManifest:
 
     @property
     def served_files(self) -> dict[str, str | None]:
-        """The files that answer and that answers are held against, each with its SHA-256; None where it was not noted."""
+        """The files that answers come from or are held against, with their SHA-256; None where it was not noted."""
         beside = {"golden": GOLDEN_FILE, "reference": REFERENCE_FILE}
         made = {file: self.digests[name] for name, file in beside.items() if name in self.digests}
         return {self.network_file: self.network_digest, **made}
