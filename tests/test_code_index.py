@@ -134,7 +134,7 @@ def test_installed_elsewhere_the_steps_have_the_same_digests(unchanged):
     assert digests(ROOT) == unchanged
 
 
-OF_BATCHES = {"answer_batch", "report_batch", "settle_batch"}
+OF_PRODUCTION = {"answer_batch", "report_batch", "report_performance", "settle_batch"}
 
 
 @pytest.mark.parametrize(
@@ -148,7 +148,7 @@ OF_BATCHES = {"answer_batch", "report_batch", "settle_batch"}
         ("quality_gate/models/export.py", {"find_suspects", "train_transfer"}),
         ("expectations/image_table.yaml", {"validate"}),
         ("bentos/service.py", {"package", "find_rival"}),
-        ("quality_gate/settings.py", set(STEPS) - {"ingest", "package", "find_rival"} - OF_BATCHES),
+        ("quality_gate/settings.py", set(STEPS) - {"ingest", "package", "find_rival"} - OF_PRODUCTION),
         ("quality_gate/cli.py", set()),
     ],
 )
