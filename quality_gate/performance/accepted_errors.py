@@ -22,7 +22,7 @@ from datetime import datetime
 import numpy as np
 from numpy.typing import NDArray
 
-from quality_gate.performance.answers import ReviewedAnswer
+from quality_gate.performance.answers import InspectedAnswer
 
 # Odds of an error against those promised, on which the stakes are spread: from slightly worse to broken.
 ODDS = np.array([1.25, 1.5, 2.0, 3.0, 5.0, 10.0, 30.0])
@@ -78,7 +78,7 @@ class Power:
 
 
 def accepted_errors(
-    answers: Iterable[ReviewedAnswer], model_version: str, *, alpha: float, false_alarm_rate: float
+    answers: Iterable[InspectedAnswer], model_version: str, *, alpha: float, false_alarm_rate: float
 ) -> AcceptedErrors:
     """Weigh the audited answers of a model in the order in which people told them.
 

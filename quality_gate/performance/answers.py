@@ -14,7 +14,7 @@ Reason = Literal["review", "audit"]
 
 
 @dataclass(frozen=True)
-class ReviewedAnswer:
+class InspectedAnswer:
     """An answer that went to a person.
 
     Attributes:
@@ -88,7 +88,7 @@ def monday(time: datetime) -> date:
     return day - timedelta(days=day.weekday())
 
 
-def check_labels(answers: Sequence[ReviewedAnswer], classes: Sequence[str]) -> None:
+def check_labels(answers: Sequence[InspectedAnswer], classes: Sequence[str]) -> None:
     """Make sure that people said nothing that is no class, for it would count as an error of the model.
 
     Raises:

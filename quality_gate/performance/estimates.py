@@ -30,7 +30,7 @@ from numpy.typing import NDArray
 
 from quality_gate.evaluation.bootstrap import Interval, percentile_interval, recall_interval
 from quality_gate.evaluation.metric_sampler import MetricSampler, class_scores
-from quality_gate.performance.answers import Reason, ReviewedAnswer, Volume
+from quality_gate.performance.answers import Reason, InspectedAnswer, Volume
 
 KINDS: tuple[Reason, ...] = ("audit", "review")
 
@@ -60,7 +60,7 @@ class Estimates:
     accepted_error: Estimate | None
 
 
-def answer_weights(labelled: Sequence[ReviewedAnswer], volume: Volume) -> NDArray[np.float64]:
+def answer_weights(labelled: Sequence[InspectedAnswer], volume: Volume) -> NDArray[np.float64]:
     """How many answers each labelled one stands for, shape (answers,).
 
     Args:
@@ -77,7 +77,7 @@ def answer_weights(labelled: Sequence[ReviewedAnswer], volume: Volume) -> NDArra
 
 
 def estimate(
-    labelled: Sequence[ReviewedAnswer], volume: Volume, classes: Sequence[str], *, resamples: int, seed: int
+    labelled: Sequence[InspectedAnswer], volume: Volume, classes: Sequence[str], *, resamples: int, seed: int
 ) -> Estimates:
     """Estimate every figure.
 
@@ -149,7 +149,7 @@ def _draw(
     return drawn
 
 
-def _accepted_error(labelled: Sequence[ReviewedAnswer], weights: NDArray[np.float64]) -> Estimate | None:
+def _accepted_error(labelled: Sequence[InspectedAnswer], weights: NDArray[np.float64]) -> Estimate | None:
     audited = _is_of(labelled, "audit")
     if not audited.any():
         return None
@@ -174,5 +174,5 @@ def _without_noise(value: float, draws: NDArray[np.float64]) -> Estimate:
     return Estimate(value, Interval(max(2 * value**2 - high**2, 0.0) ** 0.5, high))
 
 
-def _is_of(answers: Sequence[ReviewedAnswer], kind: Reason) -> NDArray[np.bool_]:
+def _is_of(answers: Sequence[InspectedAnswer], kind: Reason) -> NDArray[np.bool_]:
     return np.array([answer.reason == kind for answer in answers], dtype=bool)

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 
-from quality_gate.performance.answers import ReviewedAnswer, Volume, check_labels
+from quality_gate.performance.answers import InspectedAnswer, Volume, check_labels
 from quality_gate.performance.estimates import Estimate, Estimates, estimate
 from quality_gate.performance_settings import PerformanceSettings
 
@@ -60,7 +60,7 @@ class Performance:
 
 
 def weekly_performance(
-    answers: Sequence[ReviewedAnswer],
+    answers: Sequence[InspectedAnswer],
     volumes: Mapping[date, Volume],
     classes: Sequence[str],
     settings: PerformanceSettings,
@@ -77,7 +77,7 @@ def weekly_performance(
         UserError: a label is no class.
         ValueError: the answers are of several models.
     """
-    by_week: dict[date, list[ReviewedAnswer]] = {week: [] for week in volumes}
+    by_week: dict[date, list[InspectedAnswer]] = {week: [] for week in volumes}
     for answer in answers:
         by_week.setdefault(answer.week, []).append(answer)
     return tuple(
@@ -86,7 +86,7 @@ def weekly_performance(
 
 
 def performance(
-    answers: Sequence[ReviewedAnswer],
+    answers: Sequence[InspectedAnswer],
     volumes: Mapping[date, Volume],
     classes: Sequence[str],
     settings: PerformanceSettings,
@@ -152,7 +152,7 @@ def _missing(audited: int, reviewed: int, volume: Volume, least: int) -> str:
 
 def _per_class(
     found: Estimates | None,
-    labelled: Sequence[ReviewedAnswer],
+    labelled: Sequence[InspectedAnswer],
     volume: Volume,
     classes: Sequence[str],
     least: int,

@@ -12,7 +12,7 @@ from quality_gate.evaluation.bootstrap import recall_interval
 from quality_gate.evaluation.metric_sampler import ECE_BINS, bin_of
 from quality_gate.evaluation.scores import Scores
 from quality_gate.performance.accepted_errors import AcceptedErrors, Power, accepted_errors, power
-from quality_gate.performance.answers import ReviewedAnswer, Volume
+from quality_gate.performance.answers import InspectedAnswer, Volume
 from quality_gate.performance.calibration_drift import CalibrationDrift, calibration_drift
 from quality_gate.performance.estimates import Estimate, answer_weights
 from quality_gate.performance.periods import NO_VOLUME, Performance, performance, weekly_performance
@@ -68,7 +68,7 @@ class PerformanceReport(StepValue):
 
 
 def performance_report(
-    answers: Sequence[ReviewedAnswer],
+    answers: Sequence[InspectedAnswer],
     volumes: Mapping[date, Volume],
     settings: PerformanceSettings,
     *,
@@ -115,7 +115,7 @@ def performance_report(
     )
 
 
-def confidence_bins(answers: Sequence[ReviewedAnswer], volume: Volume) -> tuple[ConfidenceBin, ...]:
+def confidence_bins(answers: Sequence[InspectedAnswer], volume: Volume) -> tuple[ConfidenceBin, ...]:
     """How often answers of about one confidence are right, in ten equally wide bins; those without a label left out.
 
     Args:

@@ -19,7 +19,7 @@ from quality_gate.schedules.schedule import OUTPUT_FILE, LastRun, Schedule, Sche
 from quality_gate.schedules.webhook import WEBHOOK_VARIABLE, post_failure
 
 ENVIRONMENT_FILE = "environment"
-LOG_FILE = "schedules.log"
+LOG_FILE = "runs.log"
 MAX_ERROR_LENGTH = 500
 SUCCESS_FILE = "last_success"
 
@@ -128,7 +128,7 @@ def _tell(
             messages.append(f"The metric of {schedule.name} could not be written ({error}).")
     if run.exit_code:
         messages += _send(schedule, run, text, environment, alerts)
-    with (store.folder / LOG_FILE).open("a", encoding="utf-8") as log:
+    with (store.at(schedule.name) / LOG_FILE).open("a", encoding="utf-8") as log:
         log.writelines(f"{_now()} {line}\n" for line in messages or [text])
     return messages
 

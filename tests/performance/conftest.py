@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import pytest
 
-from quality_gate.performance.answers import ReviewedAnswer, Volume
+from quality_gate.performance.answers import InspectedAnswer, Volume
 
 CLASSES = ("noise", "onion", "potato", "tomato")
 START = datetime(2026, 3, 2, tzinfo=UTC)  # a Monday
@@ -51,7 +51,7 @@ class Production:
 
 
 def answer(truth, probabilities, accepted=True, share=0.01, *, number=0, version="1", time=START):
-    return ReviewedAnswer(
+    return InspectedAnswer(
         id=f"answer {number}", time=time, model_version=version, label=CLASSES[int(np.argmax(probabilities))],
         probabilities=dict(zip(CLASSES, map(float, probabilities), strict=True)),
         reason="audit" if accepted else "review", share=share if accepted else 1.0, true_label=truth,

@@ -30,7 +30,7 @@ def run(home, store, zenml):
 
 
 def log(home):
-    return (home.schedules / LOG_FILE).read_text().splitlines()
+    return (home.schedules / "nightly" / LOG_FILE).read_text().splitlines()
 
 
 def test_the_pipeline_is_called_where_it_was_installed_with_its_configuration(
