@@ -30,7 +30,7 @@ from numpy.typing import NDArray
 
 from quality_gate.evaluation.bootstrap import Interval, percentile_interval, recall_interval
 from quality_gate.evaluation.metric_sampler import MetricSampler, class_scores
-from quality_gate.performance.answers import Reason, InspectedAnswer, Volume
+from quality_gate.performance.answers import InspectedAnswer, Reason, Volume
 
 KINDS: tuple[Reason, ...] = ("audit", "review")
 
