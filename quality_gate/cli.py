@@ -14,6 +14,7 @@ import click
 from quality_gate.errors import UserError
 from quality_gate.home import locate
 from quality_gate.ledger import LEDGER_FILE, Ledger
+from quality_gate.schedules.commands import schedule
 from quality_gate.settings import TrainingSettings
 
 if TYPE_CHECKING:
@@ -29,10 +30,13 @@ name_option = click.option(
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="visual-quality-gate")
 def main() -> None:
-    """Look at a gate's champion, deploy it, go back to the former one, exchange labels, make demo photos.
+    """Look at a gate's champion, deploy it, go back to the former one, exchange labels, watch drift, plan runs.
 
     Training is `zenml pipeline run training`; serving is `bentoml serve NAME:latest`.
     """
+
+
+main.add_command(schedule)
 
 
 @main.command()

@@ -98,6 +98,11 @@ class Home:
         """Files of the inbox that could not be used as photos."""
         return self.root / "inbox_quarantine"
 
+    @property
+    def schedules(self) -> Path:
+        """Pipelines that run by themselves, a folder each, and what came of it."""
+        return self.root / "schedules"
+
     def batches(self, name: str) -> Path:
         """What came of batches of photos that the gate called ``name`` answered, one folder a run."""
         return self.root / "batches" / name

@@ -1,0 +1,1 @@
+"""When a model is trained anew on what people said of its answers."""
