@@ -77,6 +77,9 @@ class DataSettings(Settings):
         source: folder of class folders, or of ``train/`` and ``test/`` with class folders in them; a ``.csv`` file; the
             URL of such a folder or file (``s3://bucket/folder``, or any protocol that fsspec knows, with credentials
             from the environment); or a list of these, which are joined. ``demo`` means the generated market scenes.
+        reviewed: folder of class folders with photos of the operation that people have labelled, or the URL of one;
+            none of them enters the fixed test set. null: none. The pipeline ``retraining`` fills in what the review
+            desk knows.
         workers: threads that decode photos; 0 means one a processor.
         csv: how to read a ``.csv`` file.
         missing: what to do about rows of a ``.csv`` file whose photo does not exist: ``fail`` stops the run, since a
@@ -90,6 +93,7 @@ class DataSettings(Settings):
     """
 
     source: Annotated[str | tuple[str, ...], BeforeValidator(_places)] = DEMO
+    reviewed: Annotated[str, Field(min_length=1), AfterValidator(without_credentials)] | None = None
     workers: Annotated[int, Field(ge=0)] = 0
     csv: CsvSettings = CsvSettings()
     missing: Literal["fail", "drop"] = "fail"

@@ -63,6 +63,8 @@ class SplitSettings(Settings):
         validation_share: share of the training photos on which epochs and the temperature are chosen.
         calibration_share: share of the training photos kept for the routing certificate alone.
         test_share: share of all photos kept for the test; not used where the source has a ``test/`` folder.
+        rolling_test_share: share of the reviewed photos of the operation that no model learns from: the second test set
+            of a retraining.
         near_duplicate_bits: two photos whose 64-bit perceptual hashes differ in at most so many bits belong to one
             group and are never parted; 0 groups only equal hashes.
     """
@@ -70,6 +72,7 @@ class SplitSettings(Settings):
     validation_share: Share = 0.15
     calibration_share: Share = 0.15
     test_share: Share = 0.2
+    rolling_test_share: Share = 0.25
     near_duplicate_bits: Annotated[int, Field(ge=0, le=12)] = 4
 
     @model_validator(mode="after")

@@ -6,6 +6,7 @@ from dataclasses import replace
 from itertools import count
 from pathlib import Path
 
+from quality_gate.data.image_table import REVIEWED
 from quality_gate.data.sources.class_folders import class_folders
 from quality_gate.data.sources.csv_file import csv_photos
 from quality_gate.data.sources.labels import choose_classes, classes_of
@@ -36,8 +37,10 @@ def discover(place: str | Path | Sequence[str | Path], settings: DataSettings | 
     """
     settings = settings or DataSettings()
     places = [place_name(one) for one in ([place] if isinstance(place, str | Path) else place)]
-    listed = [_listed(name, settings) for name in places]
-    return choose_classes(_joined(listed), settings.label_map, settings.min_images_per_class)
+    source = _joined([_listed(name, settings) for name in places])
+    if settings.reviewed is not None:
+        source = _with_reviewed(source, _listed(place_name(settings.reviewed), settings))
+    return choose_classes(source, settings.label_map, settings.min_images_per_class)
 
 
 def _listed(name: str, settings: DataSettings) -> Source:
@@ -70,6 +73,18 @@ def _joined(sources: Sequence[Source]) -> Source:
         files += _below(prefix, source.files, divided=divided)
         left_out += _below(prefix, source.left_out, divided=divided)
     return Source(", ".join(places), tuple(places), _sorted(files), classes_of(files), _sorted(left_out))
+
+
+def _with_reviewed(source: Source, reviewed: Source) -> Source:
+    """A source and photos of the operation: paths of the former stay, those of the latter begin with ``reviewed/``."""
+    files = [replace(file, path=f"{REVIEWED}/{file.path}", split=REVIEWED) for file in reviewed.files]
+    return Source(
+        f"{source.name}, {reviewed.name}",
+        (*source.places, *reviewed.places),
+        _sorted((*source.files, *files)),
+        classes_of((*source.files, *files)),
+        source.left_out,
+    )
 
 
 def _below(prefix: str, files: Iterable[PhotoFile], *, divided: bool) -> list[PhotoFile]:
