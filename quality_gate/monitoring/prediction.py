@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 DecisionName = Literal["accept", "review"]
 Origin = Literal["service", "batch"]
+ReviewReason = Literal["review", "audit"]
 
 MAX_NAME_LENGTH = 255
 
@@ -93,6 +94,8 @@ class Prediction:
         latency_ms: from the photo's arrival to its answer, in milliseconds.
         origin: ``service`` or ``batch``.
         image: the statistics of the photo.
+        review_reason: why a person is to look at it: ``review``, its decision, or ``audit``, drawn at random from the
+            accepted; None: nobody is asked to.
 
     Raises:
         ValueError: a value is out of its range; the message names the field.
@@ -112,6 +115,7 @@ class Prediction:
     latency_ms: float
     origin: Origin
     image: ImageStatistics
+    review_reason: ReviewReason | None = None
 
     def __post_init__(self) -> None:
         if not isinstance(self.id, UUID):
@@ -126,6 +130,8 @@ class Prediction:
         self._check_probabilities()
         _check_one_of("decision", self.decision, get_args(DecisionName))
         _check_one_of("origin", self.origin, get_args(Origin))
+        if self.review_reason is not None:
+            _check_one_of("review_reason", self.review_reason, get_args(ReviewReason))
         if self.threshold is not None:
             _check_number("threshold", self.threshold, math.inf)
         _check_number("latency_ms", self.latency_ms, math.inf)

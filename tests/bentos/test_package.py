@@ -26,13 +26,17 @@ from bentos.entry import QualityGateService
 photo = io.BytesIO()
 Image.new("RGB", (40, 30), (250, 0, 0)).save(photo, format="PNG")
 sent = []
-async def receive():
-    return {"type": "http.request", "body": photo.getvalue(), "more_body": False}
-async def send(message):
-    sent.append(message)
-scope = {"type": "http", "method": "POST", "path": "/predict", "headers": [(b"content-type", b"image/png")]}
+async def ask(path, kind, body):
+    async def receive():
+        return {"type": "http.request", "body": body, "more_body": False}
+    async def send(message):
+        sent.append(message)
+    scope = {"type": "http", "method": "POST", "path": path, "headers": [(b"content-type", kind)]}
+    await service.application(scope | {"client": ("127.0.0.1", 1)}, receive, send, None)
 service = QualityGateService()
-asyncio.run(service.application(scope, receive, send, None))
+asyncio.run(ask("/predict", b"image/png", photo.getvalue()))
+asyncio.run(ask("/review/next", b"application/json", b'{"desk": "b1c5a5a4-0a51-4f0e-9a3e-2f7f6a1f3a10"}'))
+assert "waiting" in json.loads(sent[3]["body"]), sent[3]["body"]
 # The answer goes into the database now.
 service.close()
 answer = json.loads(sent[1]["body"])

@@ -40,6 +40,7 @@ def predictions(draw):
         image=draw(
             st.builds(ImageStatistics, EDGE, EDGE, POSITIVE, UNIT, UNIT, UNIT, UNIT, UNIT, POSITIVE)
         ),
+        review_reason=draw(st.sampled_from([None, "review", "audit"])),
     )  # fmt: skip
 
 
@@ -51,6 +52,12 @@ def test_a_prediction_comes_back_from_its_line_as_it_was(prediction):
     assert again == prediction
     assert list(again.probabilities) == list(prediction.probabilities)
     assert Prediction.from_json(line.encode()) == prediction
+
+
+def test_a_line_from_before_there_were_reviews_is_read(make_prediction):
+    values = json.loads(make_prediction(review_reason="audit").to_json())
+    del values["review_reason"]
+    assert Prediction.from_json(json.dumps(values)).review_reason is None
 
 
 @pytest.mark.parametrize(
@@ -81,6 +88,7 @@ def test_a_prediction_comes_back_from_its_line_as_it_was(prediction):
         ("origin", "belt"),
         ("threshold", float("inf")),
         ("latency_ms", -1.0),
+        ("review_reason", "boredom"),
     ],
 )
 def test_what_cannot_be_logged_is_refused_with_the_name_of_the_field(make_prediction, field, value):
