@@ -10,6 +10,9 @@ from quality_gate.settings_section import Settings
 
 DEMO = "demo"
 
+# What a source says of photos of the operation, in place of train or test.
+REVIEWED = "reviewed"
+
 
 def _places(given: object) -> object:
     places = [given] if isinstance(given, str) else given
@@ -77,9 +80,9 @@ class DataSettings(Settings):
         source: folder of class folders, or of ``train/`` and ``test/`` with class folders in them; a ``.csv`` file; the
             URL of such a folder or file (``s3://bucket/folder``, or any protocol that fsspec knows, with credentials
             from the environment); or a list of these, which are joined. ``demo`` means the generated market scenes.
-        reviewed: folder of class folders with photos of the operation that people have labelled, or the URL of one;
-            none of them enters the fixed test set. null: none. The pipeline ``retraining`` fills in what the review
-            desk knows.
+        reviewed: photos of the operation that people have labelled: a folder of class folders or a ``.csv`` file with
+            the columns ``path`` and ``label``, or the URL of either. None of them enters the fixed test set. null:
+            none; the pipeline ``retraining`` fills in what the review desk knows.
         workers: threads that decode photos; 0 means one a processor.
         csv: how to read a ``.csv`` file.
         missing: what to do about rows of a ``.csv`` file whose photo does not exist: ``fail`` stops the run, since a

@@ -102,6 +102,10 @@ class Home:
         """What came of batches of photos that the gate called ``name`` answered, one folder a run."""
         return self.root / "batches" / name
 
+    def operational(self, name: str) -> Path:
+        """Photos of its operation that people have labelled, of the gate called ``name``."""
+        return self.root / "operational" / name
+
     def reports(self, name: str) -> Path:
         """The report pages of the gate called ``name``, one folder a run."""
         return self.root / "reports" / name

@@ -4,7 +4,7 @@ import hashlib
 import json
 import re
 from difflib import get_close_matches
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
@@ -231,6 +231,19 @@ class ServingSettings(Settings):
     min_agreement: UnitInterval = 0.99
 
 
+class RetrainingSettings(Settings):
+    """What the pipeline ``retraining`` does otherwise than ``training``.
+
+    Attributes:
+        start: ``pretrained`` begins anew with the published weights, so that the same photos give the same model
+            whatever was champion; ``champion`` with the weights of the champion, which pays where it was fine-tuned.
+        min_reviewed_photos: fewest labelled photos of the operation; with fewer there is nothing to learn from them.
+    """
+
+    start: Literal["pretrained", "champion"] = "pretrained"
+    min_reviewed_photos: Annotated[int, Field(ge=1)] = 30
+
+
 class TrainingSettings(Settings):
     """All settings of the training pipeline: what stands under ``parameters:`` in a run configuration.
 
@@ -250,6 +263,7 @@ class TrainingSettings(Settings):
     evaluation: EvaluationSettings = EvaluationSettings()
     gate: GateSettings = GateSettings()
     serving: ServingSettings = ServingSettings()
+    retraining: RetrainingSettings = RetrainingSettings()
 
     @property
     def digest(self) -> str:

@@ -16,8 +16,7 @@ CHUNK_ROWS = 1024
 Kind = Literal["str", "float64", "bool"]
 
 SPLITS: tuple[str, ...] = ("train", "validation", "calibration", "test")
-# Photos of the operation: what the source says of them before the split, and the second test set that some become.
-REVIEWED = "reviewed"
+# The second test set, of reviewed photos of the operation.
 ROLLING_TEST = "rolling_test"
 # Those a model learns from; certificate and test rest on the others.
 LEARNING_SPLITS: tuple[str, ...] = ("train", "validation")

@@ -6,10 +6,8 @@ None enters the fixed test set, so that models of different months are measured 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
 from hashlib import sha256
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from quality_gate.data.image_table import ROLLING_TEST
 from quality_gate.data.near_duplicates import group_photos
@@ -19,15 +17,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-@dataclass(frozen=True)
-class Place:
-    """Where a photo goes.
-
-    Attributes:
-        split: '' for a photo that is left out.
-        group: of near-duplicates.
-        reason: why it is left out; '' for one that is not.
-    """
+class _Place(NamedTuple):
+    """Where a photo goes; ``split`` is '' for one that is left out, for a ``reason``."""
 
     split: str
     group: str
@@ -36,7 +27,7 @@ class Place:
 
 def place_reviewed(
     divided: pd.DataFrame, reviewed: pd.DataFrame, settings: SplitSettings, seed: int
-) -> Mapping[str, Place]:
+) -> tuple[pd.DataFrame, dict[Any, str]]:
     """Find a place for each reviewed photo.
 
     A near-duplicate of divided photos goes where they are, and is left out where they are test photos or apart. The
@@ -49,7 +40,7 @@ def place_reviewed(
         seed: same seed and same photos, same places.
 
     Returns:
-        The place of each photo by its ``path``.
+        The rows of ``reviewed`` with ``split`` and ``group``, and why some are left out, by their place in the index.
     """
     import pandas as pd
 
@@ -59,22 +50,25 @@ def place_reviewed(
     in_use = known[known["split"] != ""].sort_values("path")
     witnesses = {str(group): rows for group, rows in in_use.groupby("group")}
     new = together.iloc[len(divided) :]
-    rows = zip(new["path"], new["group"], new["problem"], strict=True)
-    return {path: _place(group, problem, witnesses.get(group), settings, seed) for path, group, problem in rows}
+    rows = zip(new["group"], new["problem"], strict=True)
+    places = [_place(group, problem, witnesses.get(group), settings, seed) for group, problem in rows]
+    placed = reviewed.assign(split=[place.split for place in places], group=[place.group for place in places])
+    reasons = {index: place.reason for index, place in zip(reviewed.index, places, strict=True) if place.reason}
+    return placed, reasons
 
 
-def _place(group: str, problem: str, near: pd.DataFrame | None, settings: SplitSettings, seed: int) -> Place:
+def _place(group: str, problem: str, near: pd.DataFrame | None, settings: SplitSettings, seed: int) -> _Place:
     if problem:
-        return Place("", "", problem)
+        return _Place("", "", problem)
     if near is None:
-        return Place(_drawn(group, settings, seed), group)
+        return _Place(_drawn(group, settings, seed), group)
     splits = sorted(set(near["split"]))
     if "test" in splits:
         photo = near.loc[near["split"] == "test", "path"].iloc[0]
-        return Place("", near["own"].iloc[0], f"leak: near-duplicate of the test photo {photo}")
+        return _Place("", near["own"].iloc[0], f"leak: near-duplicate of the test photo {photo}")
     if len(splits) > 1:
-        return Place("", near["own"].iloc[0], f"near-duplicate of photos that are in {' and in '.join(splits)}")
-    return Place(splits[0], near["own"].iloc[0])
+        return _Place("", near["own"].iloc[0], f"near-duplicate of photos that are in {' and in '.join(splits)}")
+    return _Place(splits[0], near["own"].iloc[0])
 
 
 def _drawn(group: str, settings: SplitSettings, seed: int) -> str:

@@ -12,9 +12,10 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from quality_gate.data.image_table import LEARNING_SPLITS, REVIEWED, ROLLING_TEST, SPLITS, require_columns
+from quality_gate.data.image_table import LEARNING_SPLITS, ROLLING_TEST, SPLITS, require_columns
 from quality_gate.data.near_duplicates import group_photos
 from quality_gate.data.reviewed_split import place_reviewed
+from quality_gate.data_settings import REVIEWED
 from quality_gate.errors import UserError
 from quality_gate.settings import SplitSettings
 from quality_gate.step_value import StepValue
@@ -195,17 +196,10 @@ def _divided(table: "pd.DataFrame", settings: SplitSettings, seed: int, min_phot
 def _with_reviewed(divided: SplitResult, reviewed: "pd.DataFrame") -> SplitResult:
     import pandas as pd
 
-    places = place_reviewed(divided.table, reviewed, divided.settings, divided.seed)
-    placed = reviewed.assign(
-        split=[places[path].split for path in reviewed["path"]],
-        group=[places[path].group for path in reviewed["path"]],
-    )
-    reasons = {index: places[path].reason for index, path in placed["path"].items() if places[path].reason}
-    return replace(
-        divided,
-        table=pd.concat([divided.table, placed]).sort_values("path", ignore_index=True),
-        left_out=pd.concat([divided.left_out, _left_out(placed, reasons)]).sort_values("path", ignore_index=True),
-    )
+    placed, reasons = place_reviewed(divided.table, reviewed, divided.settings, divided.seed)
+    table = pd.concat([divided.table, placed]).sort_values("path", ignore_index=True)
+    left_out = pd.concat([divided.left_out, _left_out(placed, reasons)]).sort_values("path", ignore_index=True)
+    return replace(divided, table=table, left_out=left_out)
 
 
 def _reasons(table: "pd.DataFrame") -> dict[Any, str]:

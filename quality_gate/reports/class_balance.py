@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from quality_gate.data.image_table import REVIEWED, ROLLING_TEST, SPLITS
+from quality_gate.data.image_table import ROLLING_TEST, SPLITS
+from quality_gate.data_settings import REVIEWED
 from quality_gate.reports.rendering import PALETTE
 
 if TYPE_CHECKING:

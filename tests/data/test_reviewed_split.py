@@ -4,8 +4,9 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from quality_gate.data.image_table import REVIEWED, ROLLING_TEST
+from quality_gate.data.image_table import ROLLING_TEST
 from quality_gate.data.split import split
+from quality_gate.data_settings import REVIEWED
 from quality_gate.settings import SplitSettings
 
 SETTINGS = SplitSettings()

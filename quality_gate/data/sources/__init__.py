@@ -6,14 +6,13 @@ from dataclasses import replace
 from itertools import count
 from pathlib import Path
 
-from quality_gate.data.image_table import REVIEWED
 from quality_gate.data.sources.class_folders import class_folders
 from quality_gate.data.sources.csv_file import csv_photos
 from quality_gate.data.sources.labels import choose_classes, classes_of
 from quality_gate.data.sources.local import LocalTree
 from quality_gate.data.sources.photo_file import PhotoFile, Source
 from quality_gate.data.sources.remote import RemoteTree, is_url, place_name
-from quality_gate.data_settings import DataSettings
+from quality_gate.data_settings import REVIEWED, CsvSettings, DataSettings
 from quality_gate.errors import UserError
 
 __all__ = ["PhotoFile", "Source", "discover", "is_url"]
@@ -39,7 +38,9 @@ def discover(place: str | Path | Sequence[str | Path], settings: DataSettings | 
     places = [place_name(one) for one in ([place] if isinstance(place, str | Path) else place)]
     source = _joined([_listed(name, settings) for name in places])
     if settings.reviewed is not None:
-        source = _with_reviewed(source, _listed(place_name(settings.reviewed), settings))
+        # The source may be a CSV file with other columns.
+        own = settings.model_copy(update={"csv": CsvSettings()})
+        source = _with_reviewed(source, _listed(place_name(settings.reviewed), own))
     return choose_classes(source, settings.label_map, settings.min_images_per_class)
 
 
