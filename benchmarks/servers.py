@@ -1,23 +1,18 @@
-"""Servers of the loopback address that are started, asked for a while, and stopped."""
+"""Servers that benchmarks ask: started, awaited, asked over connections that stay open, and measured."""
 
 from __future__ import annotations
 
 import http.client
 import os
 import socket
-import statistics
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import cycle
 from pathlib import Path
-
-from quality_gate.processors import available_processors
 
 BOUNDARY = "benchmark"
 START_SECONDS = 120.0
@@ -48,93 +43,39 @@ class Server:
         return sum(map(_processor_seconds, _with_children(self.process.pid)))
 
 
-@dataclass(frozen=True)
-class Load:
-    """What came of a while of requests.
-
-    Attributes:
-        answers: how many there were.
-        rate: answers a second.
-        median_ms: of the time of an answer.
-        p99_ms: of the time of an answer.
-    """
-
-    answers: int
-    rate: float
-    median_ms: float
-    p99_ms: float
-
-
-def form(photo: bytes) -> bytes:
-    """The body of a request that sends a photo in the field ``image``."""
-    head = f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="image"; filename="photo.jpg"\r\n'
-    return head.encode() + b"Content-Type: image/jpeg\r\n\r\n" + photo + f"\r\n--{BOUNDARY}--\r\n".encode()
-
-
-def ask(port: int, bodies: Sequence[bytes], concurrency: int, seconds: float) -> Load:
-    """Ask a server for a while, each connection for one photo after the other.
-
-    Raises:
-        SystemExit: an answer is none.
-    """
-    times: list[float] = []
-    until = time.perf_counter() + seconds
-
-    def client(number: int) -> None:
-        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
-        for body in cycle([*bodies[number:], *bodies[:number]]):
-            start = time.perf_counter()
-            if start > until:
-                break
-            if _status(connection, body) != 200:
-                raise SystemExit(f"the server on port {port} refuses a photo")
-            times.append(time.perf_counter() - start)
-        connection.close()
-
-    threads = [threading.Thread(target=client, args=(number,)) for number in range(concurrency)]
-    start = time.perf_counter()
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    elapsed = time.perf_counter() - start
-    found = sorted(times)
-    p99 = found[int(0.99 * (len(found) - 1))]
-    return Load(len(found), len(found) / elapsed, 1e3 * statistics.median(found), 1e3 * p99)
-
-
 @contextmanager
-def bento_server(tag: str, bodies: Sequence[bytes], *, python: str = sys.executable) -> Iterator[Server]:
-    """A Bento, served with a prediction log of its own.
+def bento_server(
+    tag: str, body: bytes, settings: Mapping[str, str], *, python: str = sys.executable
+) -> Iterator[Server]:
+    """Serve a Bento with state of its own.
 
     Args:
         tag: of the Bento.
-        bodies: of requests, of which the first is sent until it is answered.
+        body: a form that it must answer before it counts as started.
+        settings: further environment variables.
         python: interpreter of the environment that serves.
     """
     with tempfile.TemporaryDirectory() as state:
-        port = _free_port()
+        port = free_port()
         command = [python, "-m", "bentoml", "serve", tag, "--port", str(port)]
-        with _running(command, port, bodies, {"QUALITY_GATE_HOME": state, "OMP_NUM_THREADS": "1"}) as server:
+        ours = {"QUALITY_GATE_HOME": state, "OMP_NUM_THREADS": "1", **settings}
+        with running(command, port, body, ours) as server:
             yield server
 
 
 @contextmanager
-def flask_server(script: Path, bodies: Sequence[bytes]) -> Iterator[Server]:
-    """A script with a WSGI application ``app``, in one worker process of gunicorn with a thread a processor."""
-    port = _free_port()
-    threads = str(available_processors())
-    options = ["-w", "1", "--threads", threads, "-b", f"127.0.0.1:{port}", "--log-level", "error"]
-    place = ["--chdir", str(script.parent.absolute()), f"{script.stem}:app"]
-    command = [sys.executable, "-m", "gunicorn", *options, *place]
-    with _running(command, port, bodies, {"OMP_NUM_THREADS": threads, "MKL_NUM_THREADS": threads}) as server:
-        yield server
+def running(command: Sequence[str], port: int, body: bytes, settings: Mapping[str, str]) -> Iterator[Server]:
+    """Run a server until the context ends.
 
+    Args:
+        command: that starts it.
+        port: it will answer on.
+        body: a form that it must answer before it counts as started.
+        settings: further environment variables.
 
-@contextmanager
-def _running(
-    command: Sequence[str], port: int, bodies: Sequence[bytes], settings: Mapping[str, str]
-) -> Iterator[Server]:
+    Raises:
+        SystemExit: it does not answer.
+    """
     start = time.perf_counter()
     process = subprocess.Popen(
         command, env={**os.environ, **settings}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
@@ -142,7 +83,7 @@ def _running(
     try:
         while True:
             try:
-                if _status(http.client.HTTPConnection("127.0.0.1", port, timeout=60), bodies[0]) == 200:
+                if status(connect(port), body) == 200:
                     break
             except OSError:
                 time.sleep(0.02)
@@ -154,11 +95,31 @@ def _running(
         process.wait()
 
 
-def _status(connection: http.client.HTTPConnection, body: bytes) -> int:
+def connect(port: int) -> http.client.HTTPConnection:
+    """A connection to a server on this machine."""
+    return http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+
+
+def form(photo: bytes, name: str = "photo.jpg") -> bytes:
+    """A photo as the body of a request: the form field ``image``."""
+    head = f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="image"; filename="{name}"\r\n'
+    return head.encode() + b"Content-Type: image/jpeg\r\n\r\n" + photo + f"\r\n--{BOUNDARY}--\r\n".encode()
+
+
+def status(connection: http.client.HTTPConnection, body: bytes) -> int:
+    """Ask for the answer to a form, and give the status."""
     connection.request("POST", "/predict", body, {"Content-Type": f"multipart/form-data; boundary={BOUNDARY}"})
     response = connection.getresponse()
     response.read()
     return response.status
+
+
+def free_port() -> int:
+    """A port of the loopback address that nobody listens on."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port: int = listener.getsockname()[1]
+        return port
 
 
 def _with_children(process: int) -> Iterator[int]:
@@ -177,10 +138,3 @@ def _processor_seconds(process: int) -> float:
     fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
     user, system = fields[14 - 3], fields[15 - 3]
     return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
-
-
-def _free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port: int = listener.getsockname()[1]
-        return port

@@ -21,23 +21,44 @@ import os
 import resource
 import statistics
 import sys
+import threading
 import time
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from itertools import cycle
 from pathlib import Path
 from typing import TypeVar
 
 from bentoml import bentos
 
-from benchmarks.servers import Load, Server, ask, bento_server, flask_server, form
+from benchmarks.servers import Server, bento_server, connect, form, free_port, running, status
 from quality_gate.data.audit import measure
 from quality_gate.inference import OnnxClassifier
 from quality_gate.preprocess import decode, prepare
+from quality_gate.processors import available_processors
 
 Item = TypeVar("Item")
 
 CONCURRENCIES = (1, 8)
 MOST_PHOTOS = 200
+
+
+@dataclass(frozen=True)
+class Load:
+    """What came of a while of requests.
+
+    Attributes:
+        answers: how many there were.
+        rate: answers a second.
+        median_ms: of the time of an answer.
+        p99_ms: of the time of an answer.
+    """
+
+    answers: int
+    rate: float
+    median_ms: float
+    p99_ms: float
 
 
 def main() -> None:
@@ -57,8 +78,8 @@ def main() -> None:
         parser.error(f"{options.photos} has no .jpg file")
     bodies = list(map(form, photos))
     with ExitStack() as stack:
-        ours = stack.enter_context(bento_server(options.bento, bodies, python=options.python))
-        servers = {"this project": ours, "peer": stack.enter_context(flask_server(options.peer, bodies))}
+        ours = stack.enter_context(bento_server(options.bento, bodies[0], {}, python=options.python))
+        servers = {"this project": ours, "peer": stack.enter_context(_peer(options.peer, bodies[0]))}
         for concurrency in CONCURRENCIES:
             rounds = [
                 {name: ask(server.port, bodies, concurrency, options.seconds) for name, server in servers.items()}
@@ -69,6 +90,38 @@ def main() -> None:
             print(f"{name:<14} first answer after {server.started:.1f} s, {server.memory_mb:.0f} MB resident")
         _print_parts(_parts(_model_folder(options.bento), photos), _answer_ms(ours, bodies, options.seconds))
     print(f"processor time of this program: {resource.getrusage(resource.RUSAGE_SELF).ru_utime:.0f} s")
+
+
+def ask(port: int, bodies: Sequence[bytes], concurrency: int, seconds: float) -> Load:
+    """Ask a server for a while, each connection for one photo after the other.
+
+    Raises:
+        SystemExit: an answer is none.
+    """
+    times: list[float] = []
+    until = time.perf_counter() + seconds
+
+    def client(number: int) -> None:
+        connection = connect(port)
+        for body in cycle([*bodies[number:], *bodies[:number]]):
+            start = time.perf_counter()
+            if start > until:
+                break
+            if status(connection, body) != 200:
+                raise SystemExit(f"the server on port {port} refuses a photo")
+            times.append(time.perf_counter() - start)
+        connection.close()
+
+    threads = [threading.Thread(target=client, args=(number,)) for number in range(concurrency)]
+    start = time.perf_counter()
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    elapsed = time.perf_counter() - start
+    found = sorted(times)
+    p99 = found[int(0.99 * (len(found) - 1))]
+    return Load(len(found), len(found) / elapsed, 1e3 * statistics.median(found), 1e3 * p99)
 
 
 def _print_rounds(concurrency: int, rounds: Sequence[dict[str, Load]]) -> None:
@@ -84,6 +137,16 @@ def _print_rounds(concurrency: int, rounds: Sequence[dict[str, Load]]) -> None:
 
 def _figures(load: Load) -> tuple[float, float, float]:
     return load.rate, load.median_ms, load.p99_ms
+
+
+@contextmanager
+def _peer(script: Path, body: bytes) -> Iterator[Server]:
+    port, threads = free_port(), str(available_processors())
+    options = ["-w", "1", "--threads", threads, "-b", f"127.0.0.1:{port}", "--log-level", "error"]
+    place = ["--chdir", str(script.parent.absolute()), f"{script.stem}:app"]
+    command = [sys.executable, "-m", "gunicorn", *options, *place]
+    with running(command, port, body, {"OMP_NUM_THREADS": threads, "MKL_NUM_THREADS": threads}) as server:
+        yield server
 
 
 def _model_folder(tag: str) -> Path:

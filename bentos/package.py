@@ -72,6 +72,7 @@ SOURCES: tuple[str, ...] = (
     "quality_gate/home.py",
     "quality_gate/inference.py",
     "quality_gate/models/__init__.py",
+    "quality_gate/models/golden.py",
     "quality_gate/models/manifest.py",
     "quality_gate/models/smoke.py",
     "quality_gate/monitoring/__init__.py",
@@ -162,7 +163,7 @@ def _stage(model_folder: Path, target: Path) -> None:
         shutil.copyfile(ROOT / source, target / source)
     model = target / "bentos" / "model"
     model.mkdir()
-    for file in (MANIFEST_FILE, ModelManifest.load(model_folder).network_file):
+    for file in (MANIFEST_FILE, *ModelManifest.load(model_folder).served_files):
         shutil.copyfile(model_folder / file, model / file)
     write_head(model_folder, model)
 

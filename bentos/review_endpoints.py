@@ -1,7 +1,5 @@
 """What the review page asks: the next photo, its bytes, and to keep or take back what somebody said of it."""
 
-import getpass
-import os
 from collections.abc import Callable
 from datetime import UTC, datetime
 from ipaddress import ip_address
@@ -17,7 +15,7 @@ from bentos.refusals import Refusal, unusable
 from bentos.review_backend import ReviewBackend
 from quality_gate.errors import UserError
 from quality_gate.models.manifest import ModelManifest
-from quality_gate.review.verdict import NoClass, Review, Turn, UnknownPhoto, UnknownReview
+from quality_gate.review.verdict import NoClass, Review, Turn, UnknownPhoto, UnknownReview, local_reviewer
 
 UUID_PATTERN = "^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$"
 SHA256_PATTERN = "^[0-9a-f]{64}$"
@@ -171,10 +169,7 @@ def _reviewer(exchange: Exchange) -> str:
     if client is None or not _is_loopback(client[0]):
         sentence = "Without API keys photos are reviewed on this machine only; set QUALITY_GATE_API_KEYS=name:key,…."
         raise Refusal(403, sentence)
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        return f"user {os.getuid()}"
+    return local_reviewer()
 
 
 def _is_loopback(host: str) -> bool:

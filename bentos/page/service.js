@@ -13,7 +13,10 @@ async function ask(path, options = {}) {
   const headers = { ...(options.headers || {}), ...(key ? { "X-API-Key": key } : {}) };
   const response = await fetch(path, { ...options, headers });
   if (response.ok) return response;
-  if (response.status === 401) at("key-form").hidden = false;
+  if (response.status === 401 && at("key-form").hidden) {
+    at("key-form").hidden = false;
+    at("key").focus();
+  }
   const said = await response.json().catch(() => ({}));
   const error = new Error(said.error || `The service answered ${response.status}.`);
   error.status = response.status;

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from quality_gate.evaluation.calibrated import calibrate_manifest
+from quality_gate.evaluation.golden import add_golden_photos
 from quality_gate.evaluation.precision import PrecisionComparison, compare_precisions
 from quality_gate.inference import OnnxClassifier
 from quality_gate.models.folder import ModelFolder
@@ -52,6 +53,7 @@ def make_ready_to_serve(
     """Write the network that answers, in the precision that serves best.
 
     In 8-bit integers a model is another one: it gets a temperature and a certificate of its own, from the same photos.
+    What is chosen gets golden photos, by which it is known again wherever it is served.
 
     Args:
         model: calibrated, as the gate has judged it.
@@ -62,6 +64,20 @@ def make_ready_to_serve(
         folder: an empty one, for what is made.
         reporter: told how far it is.
     """
+    served = _choose_precision(model, photos, probabilities, settings, calibration, folder, reporter)
+    add_golden_photos(served.model, photos.validation)
+    return served
+
+
+def _choose_precision(
+    model: ModelFolder,
+    photos: PhotoSets,
+    probabilities: NDArray[np.float64],
+    settings: ServingSettings,
+    calibration: CalibrationSettings,
+    folder: Path,
+    reporter: Reporter,
+) -> ServedModel:
     folders: dict[Precision, Path] = {"float32": folder / "float32", "int8": folder / "int8"}
     network = model.path / ONNX_FILE
     float32 = _with_network(model, folders["float32"], "float32", lambda target: optimise(network, target))

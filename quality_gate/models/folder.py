@@ -6,13 +6,15 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from quality_gate.models.manifest import MANIFEST_FILE, ONNX_FILE, SERVING_FILE, WEIGHTS_FILE, ModelManifest
+from quality_gate.models.manifest import MANIFEST_FILE, ONNX_FILE, WEIGHTS_FILE, ModelManifest
 from quality_gate.step_value import StepValue
 
 
 @dataclass(frozen=True)
 class ModelFolder(StepValue):
-    """A folder with ``model.json``, ``weights.safetensors``, ``model.onnx`` and, ready to be served, ``serving.onnx``.
+    """The folder of a model: ``model.json``, ``weights.safetensors`` and ``model.onnx``.
+
+    Of one that is ready to be served also ``serving.onnx`` and ``golden.json``.
 
     Attributes:
         path: the folder; it is read, never changed.
@@ -38,9 +40,8 @@ class ModelFolder(StepValue):
 
     def save(self, folder: Path) -> None:
         """Copy the model into ``folder``."""
-        for file in (WEIGHTS_FILE, ONNX_FILE, SERVING_FILE, MANIFEST_FILE):
-            if file != SERVING_FILE or self.manifest.network_file == SERVING_FILE:
-                shutil.copyfile(self.path / file, folder / file)
+        for file in {WEIGHTS_FILE, ONNX_FILE, *self.manifest.served_files, MANIFEST_FILE}:
+            shutil.copyfile(self.path / file, folder / file)
 
     @classmethod
     def load(cls, folder: Path) -> ModelFolder:

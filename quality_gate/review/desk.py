@@ -58,7 +58,7 @@ class ReviewDesk:
     ) -> None:
         self._database = database
         self._gate = gate
-        self._classes = frozenset(classes)
+        self.classes = tuple(classes)
         self._lease = lease
         self._now = now
         self._dialect = postgresql if database.engine.dialect.name == "postgresql" else sqlite
@@ -121,8 +121,9 @@ class ReviewDesk:
             LogUnavailable: the database does not answer.
         """
         for review in reviews:
-            if review.label is not None and review.label not in self._classes:
-                raise NoClass(f"{review.label!r} is no class of {self._gate}; its classes are {self._class_names}")
+            if not self.allows(review):
+                classes = ", ".join(self.classes)
+                raise NoClass(f"{review.label!r} is no class of {self._gate}; its classes are {classes}")
         unknown = {review.image_sha256 for review in reviews} - self.known({one.image_sha256 for one in reviews})
         if unknown:
             raise UnknownPhoto(f"{min(unknown)}: no photo with this SHA-256 is for review at {self._gate}")
@@ -159,14 +160,14 @@ class ReviewDesk:
                 return Turn(None, self._count_waiting(connection))
             return self._turn(connection, found, reviewer, desk)
 
+    def allows(self, review: Review) -> bool:
+        """Whether a review names a class of the model, or none."""
+        return review.label is None or review.label in self.classes
+
     def known(self, photos: set[str]) -> set[str]:
         """Those of some photos that are for review, or were."""
         query = select(_P.image_sha256).where(*self._for_review())
         return photos_found(self._database, photos, query, _P.image_sha256)
-
-    @property
-    def _class_names(self) -> str:
-        return ", ".join(sorted(self._classes))
 
     def _turn(self, connection: Connection, prediction_id: UUID, reviewer: str, desk: UUID) -> Turn:
         """Lease the photo of a prediction to a desk, which has then no other."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import getpass
+import os
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal, get_args
@@ -95,3 +97,11 @@ class ReviewedAnswer:
     label: str | None
     reviewer: str
     time: datetime
+
+
+def local_reviewer() -> str:
+    """Who reviews where nobody says who they are: the user that runs this process."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return f"user {os.getuid()}"

@@ -9,7 +9,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -24,6 +24,7 @@ from bentos.package import build_bento
 from quality_gate.data.scenes import encode_scene
 from quality_gate.models.manifest import ONNX_FILE, WEIGHTS_FILE, ModelManifest, file_digest
 from quality_gate.monitoring.outbox import Backlog, OutboxUnavailable
+from quality_gate.monitoring.prediction_log import PredictionLog, Window
 
 GATE = "tomato-ripeness"
 PHOTO = encode_scene("tomato", 3, size=64)
@@ -63,6 +64,22 @@ class Server:
         """What the log says of requests."""
         return [json.loads(line) for line in self.log.read_text().splitlines() if line.startswith('{"time"')]
 
+    @property
+    def logged(self) -> list[str]:
+        """Names of the photos in its prediction log."""
+        file = self.state / "predictions" / "predictions.db"
+        if not file.exists():
+            return []
+        with PredictionLog.open(f"sqlite:///{file}") as log:
+            return [prediction.image_name for page in log.read(Window()) for prediction in page]
+
+    def wait_until_logged(self, names: Collection[str]) -> list[str]:
+        """What is logged when all these names are, or still are not after half a minute."""
+        deadline = time.monotonic() + 30
+        while set(names) - set(found := self.logged) and time.monotonic() < deadline:
+            time.sleep(0.2)
+        return found
+
     def begin_request(self, body: bytes, sent: int) -> socket.socket:
         """Open a request to classify the form ``body`` (boundary ``b``) and send its first ``sent`` bytes."""
         connection = socket.create_connection(("127.0.0.1", self.port), timeout=30)
@@ -75,7 +92,9 @@ class Server:
 
 
 @pytest.fixture(scope="session")
-def write_explainable_model(write_tiny_model: Callable[..., Path]) -> Callable[..., Path]:
+def write_explainable_model(
+    write_tiny_model: Callable[..., Path], add_golden: Callable[[Path], Path]
+) -> Callable[..., Path]:
     """Writes a real model folder whose network ends in an average of feature maps and a linear layer."""
 
     def write(folder: Path, *, version: str | None = "1", seed: int = 0) -> Path:
@@ -84,7 +103,7 @@ def write_explainable_model(write_tiny_model: Callable[..., Path]) -> Callable[.
         _write_mapping_network(folder, manifest, seed)
         digests = {**manifest.digests, "onnx": file_digest(folder / ONNX_FILE)}
         replace(manifest, digests=digests).save(folder)
-        return folder
+        return add_golden(folder)
 
     return write
 
@@ -166,7 +185,7 @@ def serve(built: BuiltStore, tmp_path_factory: pytest.TempPathFactory) -> Callab
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
-        server = Server(process, port, log, folder / "state")
+        server = Server(process, port, log, Path(environment["QUALITY_GATE_HOME"]))
         try:
             _wait_until_ready(server)
             yield server

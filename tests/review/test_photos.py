@@ -59,7 +59,7 @@ def test_photos_are_readable_for_nobody_else(store):
 
 def test_a_disk_that_fails_is_told_and_leaves_nothing_behind(store, monkeypatch):
     def full(_descriptor):
-        raise OSError(28, r"No space left on device\)")
+        raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "fdatasync", full)
     with pytest.raises(PhotosUnavailable, match=r"a photo cannot be kept there \(No space left on device\)"):
