@@ -65,7 +65,7 @@ def sent_to_review(photo):
     return Prediction(
         id=uuid4(), time=datetime.now(UTC), image_sha256=photo, image_name="belt.jpg", gate=NAME, model_version="1",
         label="onion", probabilities={"onion": 0.6, "potato": 0.4}, confidence=0.6, decision="review", threshold=0.9,
-        latency_ms=12.5, origin="service", image=image, review_reason="review",
+        latency_ms=12.5, origin="service", image=image, review_reason="review", review_share=1.0,
     )  # fmt: skip
 
 

@@ -29,7 +29,9 @@ def store(tmp_path):
 @pytest.fixture
 def update(store, tmp_path, make_prediction):
     """Updates from {photo: {reviewer: label}}; the model had answered onion to everything."""
-    answers = [make_prediction(image_sha256=photo, label="onion", review_reason="review") for photo in PHOTOS]
+    answers = [
+        make_prediction(image_sha256=photo, label="onion", review_reason="review", review_share=1.0) for photo in PHOTOS
+    ]
 
     def run(said, classes=CLASSES):
         reviews = {photo: [review(photo, *one) for one in given.items()] for photo, given in said.items()}
