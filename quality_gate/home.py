@@ -116,6 +116,10 @@ class Home:
         """What came of the drift runs of the gate called ``name``, one folder a run."""
         return self.root / "drift" / name
 
+    def operational(self, name: str) -> Path:
+        """Photos of its operation that people have labelled, of the gate called ``name``."""
+        return self.root / "operational" / name
+
     def reports(self, name: str) -> Path:
         """The report pages of the gate called ``name``, one folder a run."""
         return self.root / "reports" / name

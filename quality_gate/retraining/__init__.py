@@ -1,1 +1,1 @@
-"""When a model is trained anew on what people said of its answers."""
+"""When a model is trained anew, and what it then learns from its own operation."""
