@@ -2,55 +2,46 @@
 
 The peer is a script for gunicorn: one photo a request, PyTorch as it comes, ``POST /predict`` with the form field
 ``image``. Both servers have all processors and one worker process, and are asked in turn, round after round, over
-connections that stay open; printed are medians, and the medians of the ratios within a round::
+connections that stay open; printed are medians, and the medians of the ratios within a round. At last the processor
+time of an answer is parted: what decoding, preparing, measuring and the network take alone, and what is left for HTTP,
+the log and the rest::
 
     python -m benchmarks.serving --bento my_gate:latest --peer flask_app.py --photos produce [--rounds 5]
+
+``--python`` names the interpreter of the environment that serves, such as one with only what the Bento asks for::
+
+    python -m venv serving
+    serving/bin/pip install -r "$(bentoml get my_gate:latest -o path)/env/python/requirements.txt"
 """
 
 from __future__ import annotations
 
 import argparse
-import http.client
 import os
 import resource
-import socket
 import statistics
-import subprocess
 import sys
-import tempfile
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from itertools import cycle
 from pathlib import Path
+from typing import TypeVar
 
+from bentoml import bentos
+
+from benchmarks.servers import Server, bento_server, connect, form, free_port, running, status
+from quality_gate.data.audit import measure
+from quality_gate.inference import OnnxClassifier
+from quality_gate.preprocess import decode, prepare
 from quality_gate.processors import available_processors
 
+Item = TypeVar("Item")
+
 CONCURRENCIES = (1, 8)
-BOUNDARY = "benchmark"
-START_SECONDS = 120.0
-
-
-@dataclass(frozen=True)
-class Server:
-    """A server that answers.
-
-    Attributes:
-        port: on the loopback address.
-        started: seconds from its start to its first answer.
-        process: the one that was started.
-    """
-
-    port: int
-    started: float
-    process: subprocess.Popen[bytes]
-
-    @property
-    def memory_mb(self) -> float:
-        """Resident memory of the largest of its processes, in megabytes."""
-        return max(_resident_mb(process) for process in _with_children(self.process.pid))
+MOST_PHOTOS = 200
 
 
 @dataclass(frozen=True)
@@ -58,11 +49,13 @@ class Load:
     """What came of a while of requests.
 
     Attributes:
+        answers: how many there were.
         rate: answers a second.
         median_ms: of the time of an answer.
         p99_ms: of the time of an answer.
     """
 
+    answers: int
     rate: float
     median_ms: float
     p99_ms: float
@@ -74,25 +67,28 @@ def main() -> None:
     parser.add_argument("--bento", default="visual_quality_gate:latest", help="the Bento")
     parser.add_argument("--peer", type=Path, required=True, help="the peer's script, with a WSGI application `app`")
     parser.add_argument("--photos", type=Path, required=True, help="folder with JPEG files, at any depth")
+    parser.add_argument("--python", default=sys.executable, help="interpreter of the environment that serves the Bento")
     parser.add_argument("--rounds", type=int, default=5, help="times each is asked")
     parser.add_argument("--seconds", type=float, default=8.0, help="how long in each round")
     options = parser.parse_args()
-    bodies = [_form(path.read_bytes()) for path in sorted(options.photos.rglob("*.jpg"))[:200]]
-    if not bodies:
+    # One thread for the parts that are measured in this process, as in the service.
+    os.environ["OMP_NUM_THREADS"] = "1"
+    photos = [path.read_bytes() for path in sorted(options.photos.rglob("*.jpg"))[:MOST_PHOTOS]]
+    if not photos:
         parser.error(f"{options.photos} has no .jpg file")
+    bodies = list(map(form, photos))
     with ExitStack() as stack:
-        servers = {
-            "this project": stack.enter_context(_bento(options.bento, bodies)),
-            "peer": stack.enter_context(_peer(options.peer, bodies)),
-        }
+        ours = stack.enter_context(bento_server(options.bento, bodies[0], {}, python=options.python))
+        servers = {"this project": ours, "peer": stack.enter_context(_peer(options.peer, bodies[0]))}
         for concurrency in CONCURRENCIES:
             rounds = [
                 {name: ask(server.port, bodies, concurrency, options.seconds) for name, server in servers.items()}
                 for _ in range(options.rounds)
             ]
-            _print(concurrency, rounds)
+            _print_rounds(concurrency, rounds)
         for name, server in servers.items():
             print(f"{name:<14} first answer after {server.started:.1f} s, {server.memory_mb:.0f} MB resident")
+        _print_parts(_parts(_model_folder(options.bento), photos), _answer_ms(ours, bodies, options.seconds))
     print(f"processor time of this program: {resource.getrusage(resource.RUSAGE_SELF).ru_utime:.0f} s")
 
 
@@ -106,12 +102,12 @@ def ask(port: int, bodies: Sequence[bytes], concurrency: int, seconds: float) ->
     until = time.perf_counter() + seconds
 
     def client(number: int) -> None:
-        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
-        for body in cycle(bodies[number:] + bodies[:number]):
+        connection = connect(port)
+        for body in cycle([*bodies[number:], *bodies[:number]]):
             start = time.perf_counter()
             if start > until:
                 break
-            if _status(connection, body) != 200:
+            if status(connection, body) != 200:
                 raise SystemExit(f"the server on port {port} refuses a photo")
             times.append(time.perf_counter() - start)
         connection.close()
@@ -124,10 +120,11 @@ def ask(port: int, bodies: Sequence[bytes], concurrency: int, seconds: float) ->
         thread.join()
     elapsed = time.perf_counter() - start
     found = sorted(times)
-    return Load(len(found) / elapsed, 1e3 * statistics.median(found), 1e3 * found[int(0.99 * (len(found) - 1))])
+    p99 = found[int(0.99 * (len(found) - 1))]
+    return Load(len(found), len(found) / elapsed, 1e3 * statistics.median(found), 1e3 * p99)
 
 
-def _print(concurrency: int, rounds: Sequence[dict[str, Load]]) -> None:
+def _print_rounds(concurrency: int, rounds: Sequence[dict[str, Load]]) -> None:
     print(f"\n{concurrency} at once{'':<6} answers/s   median ms   99% below ms")
     for name in rounds[0]:
         loads = [found[name] for found in rounds]
@@ -142,82 +139,51 @@ def _figures(load: Load) -> tuple[float, float, float]:
     return load.rate, load.median_ms, load.p99_ms
 
 
-def _form(photo: bytes) -> bytes:
-    head = f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="image"; filename="photo.jpg"\r\n'
-    return head.encode() + b"Content-Type: image/jpeg\r\n\r\n" + photo + f"\r\n--{BOUNDARY}--\r\n".encode()
-
-
-def _status(connection: http.client.HTTPConnection, body: bytes) -> int:
-    connection.request("POST", "/predict", body, {"Content-Type": f"multipart/form-data; boundary={BOUNDARY}"})
-    response = connection.getresponse()
-    response.read()
-    return response.status
-
-
 @contextmanager
-def _bento(tag: str, bodies: Sequence[bytes]) -> Iterator[Server]:
-    with tempfile.TemporaryDirectory() as state:
-        port = _free_port()
-        command = [sys.executable, "-m", "bentoml", "serve", tag, "--port", str(port)]
-        with _running(command, port, bodies, {"QUALITY_GATE_HOME": state, "OMP_NUM_THREADS": "1"}) as server:
-            yield server
-
-
-@contextmanager
-def _peer(script: Path, bodies: Sequence[bytes]) -> Iterator[Server]:
-    port = _free_port()
-    options = ["-w", "1", "--threads", str(available_processors()), "-b", f"127.0.0.1:{port}", "--log-level", "error"]
-    command = [
-        sys.executable,
-        "-m",
-        "gunicorn",
-        *options,
-        "--chdir",
-        str(script.parent.absolute()),
-        f"{script.stem}:app",
-    ]
-    threads = str(available_processors())
-    with _running(command, port, bodies, {"OMP_NUM_THREADS": threads, "MKL_NUM_THREADS": threads}) as server:
+def _peer(script: Path, body: bytes) -> Iterator[Server]:
+    port, threads = free_port(), str(available_processors())
+    options = ["-w", "1", "--threads", threads, "-b", f"127.0.0.1:{port}", "--log-level", "error"]
+    place = ["--chdir", str(script.parent.absolute()), f"{script.stem}:app"]
+    command = [sys.executable, "-m", "gunicorn", *options, *place]
+    with running(command, port, body, {"OMP_NUM_THREADS": threads, "MKL_NUM_THREADS": threads}) as server:
         yield server
 
 
-@contextmanager
-def _running(command: Sequence[str], port: int, bodies: Sequence[bytes], settings: dict[str, str]) -> Iterator[Server]:
-    start = time.perf_counter()
-    process = subprocess.Popen(
-        command, env={**os.environ, **settings}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
-    try:
-        while True:
-            try:
-                if _status(http.client.HTTPConnection("127.0.0.1", port, timeout=60), bodies[0]) == 200:
-                    break
-            except OSError:
-                time.sleep(0.02)
-            if process.poll() is not None or time.perf_counter() - start > START_SECONDS:
-                raise SystemExit(f"{' '.join(command)} does not answer")
-        yield Server(port, time.perf_counter() - start, process)
-    finally:
-        process.terminate()
-        process.wait()
+def _model_folder(tag: str) -> Path:
+    return next(Path(bentos.get(tag).path).glob("src/**/model.json")).parent
 
 
-def _with_children(process: int) -> Iterator[int]:
-    yield process
-    for child in Path(f"/proc/{process}/task/{process}/children").read_text().split():
-        yield from _with_children(int(child))
+def _answer_ms(server: Server, bodies: Sequence[bytes], seconds: float) -> float:
+    """Processor time of the server for an answer, in milliseconds."""
+    before = server.processor_seconds
+    load = ask(server.port, bodies, CONCURRENCIES[-1], seconds)
+    return 1e3 * (server.processor_seconds - before) / load.answers
 
 
-def _resident_mb(process: int) -> float:
-    status = Path(f"/proc/{process}/status").read_text()
-    return int(status.split("VmRSS:")[1].split()[0]) / 1024
+def _parts(folder: Path, photos: Sequence[bytes]) -> dict[str, float]:
+    """Processor time of the parts of an answer that the service does with the same functions, in milliseconds."""
+    classifier = OnnxClassifier(folder, threads=1)
+    images = [decode(photo) for photo in photos]
+    tensors = [prepare(image, classifier.manifest.preprocessing) for image in images]
+    return {
+        "decode": _mean_ms(photos, decode),
+        "resize and normalise": _mean_ms(images, lambda image: prepare(image, classifier.manifest.preprocessing)),
+        "image statistics": _mean_ms(list(zip(images, photos, strict=True)), lambda pair: measure(*pair)),
+        "network": _mean_ms(tensors, lambda tensor: classifier.probabilities(tensor[None])),
+    }
 
 
-def _free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port: int = listener.getsockname()[1]
-        return port
+def _mean_ms(items: Sequence[Item], work: Callable[[Item], object]) -> float:
+    start = time.process_time()
+    for item in items:
+        work(item)
+    return 1e3 * (time.process_time() - start) / len(items)
+
+
+def _print_parts(parts: dict[str, float], answer_ms: float) -> None:
+    print(f"\nprocessor time of an answer: {answer_ms:.1f} ms")
+    for name, milliseconds in {**parts, "HTTP, log and the rest": answer_ms - sum(parts.values())}.items():
+        print(f"{name:<24} {milliseconds:6.2f} ms  {milliseconds / answer_ms:4.0%}")
 
 
 if __name__ == "__main__":

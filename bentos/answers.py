@@ -15,6 +15,7 @@ from quality_gate.data.audit import ImageFacts, measure
 from quality_gate.inference import Decision, OnnxClassifier
 from quality_gate.monitoring.outbox import Backlog, OutboxUnavailable
 from quality_gate.preprocess import UnreadableImage, decode, prepare
+from quality_gate.review.photos import PhotosUnavailable
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,7 @@ class AnsweredPhoto:
         name: what the client calls the photo, as it was sent: hostile text of any length.
         statistics: what was measured of the photo.
         latency_s: from the arrival of the request to this answer, in seconds.
+        data: the encoded photo, as it was sent.
         features: what the network saw of the photo, as it is logged; None where it hands that out to nobody.
     """
 
@@ -37,6 +39,7 @@ class AnsweredPhoto:
     name: str
     statistics: ImageFacts
     latency_s: float
+    data: bytes
     features: bytes | None = None
 
 
@@ -47,7 +50,7 @@ class AnswerSink(Protocol):
         """Keep the answers of one request; they are durable when this returns.
 
         Raises:
-            OutboxUnavailable: they could not be kept; the client is told to come again.
+            OutboxUnavailable, PhotosUnavailable: they could not be kept; the client is told to come again.
         """
 
     def backlog(self) -> Backlog:
@@ -103,6 +106,7 @@ class Answerer:
             statistics=statistics,
             latency_s=time.perf_counter() - arrived,
             features=features,
+            data=photo.data,
         )
 
     def classify(self, image: Image.Image) -> Decision:
@@ -120,7 +124,7 @@ class Answerer:
         """
         try:
             self._sink.record(answered)
-        except OutboxUnavailable:
+        except (OutboxUnavailable, PhotosUnavailable):
             sentence = "The answer cannot be recorded now; try again in a few seconds."
             raise Refusal(503, sentence, {"Retry-After": "5"}) from None
 

@@ -94,7 +94,7 @@ class GateApplication:
         if endpoint is None:
             raise Refusal(404, "There is nothing at this address; /openapi.json says what there is.")
         if not endpoint.public:
-            self._keys.check(exchange.headers)
+            exchange.key_name = self._keys.check(exchange.headers)
         return endpoint
 
     async def _in_time(self, endpoint: Endpoint, exchange: Exchange) -> Response:

@@ -13,6 +13,8 @@ from bentos.model_card import describe
 from bentos.openapi import openapi_endpoint
 from bentos.page import page_endpoints
 from bentos.request_log import RequestLog
+from bentos.review_backend import ReviewBackend
+from bentos.review_endpoints import ReviewEndpoints
 from bentos.routing import Router
 from bentos.settings import ServiceSettings
 from bentos.worker_pool import WorkerPool
@@ -25,9 +27,11 @@ class Composition:
     Args:
         settings: of the service.
         sink: where answers are recorded.
+        reviews: what the review page works with.
     """
 
-    def __init__(self, settings: ServiceSettings, sink: AnswerSink) -> None:
+    def __init__(self, settings: ServiceSettings, sink: AnswerSink, reviews: ReviewBackend) -> None:
+        self._reviews = reviews
         self._settings = settings
         self._sink = sink
         self._metrics = ServiceMetrics(sink.backlog)
@@ -70,6 +74,7 @@ class Composition:
             metrics=self._metrics,
             model=describe(folder, manifest, settings, explains=explainer.exact),
         )
-        table = {**endpoints.table(), **page_endpoints()}
+        reviews = ReviewEndpoints(self._reviews, manifest)
+        table = {**endpoints.table(), **reviews.table(), **page_endpoints()}
         table["/openapi.json"] = openapi_endpoint(manifest, settings)
         return table

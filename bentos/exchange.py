@@ -1,5 +1,6 @@
 """A request on its way through the service."""
 
+import json
 import time
 from collections import Counter
 from dataclasses import dataclass, field
@@ -7,8 +8,10 @@ from dataclasses import dataclass, field
 from starlette.datastructures import Headers, QueryParams
 
 from bentos.limits import Receive, Scope, read_body
-from bentos.refusals import unusable
+from bentos.refusals import Refusal, unusable
 from bentos.upload import Upload, read_upload
+
+_MAX_JSON_BYTES = 10_000
 
 
 @dataclass
@@ -22,6 +25,7 @@ class Exchange:
         endpoint: one of few names; never what the client sent.
         arrived: by ``time.perf_counter``.
         decisions: of its photos: how many were accepted, sent to review, refused.
+        key_name: whose API key it came with; None without keys.
     """
 
     scope: Scope
@@ -30,6 +34,7 @@ class Exchange:
     endpoint: str = "unknown"
     arrived: float = field(default_factory=time.perf_counter)
     decisions: Counter[str] = field(default_factory=Counter)
+    key_name: str | None = None
 
     def __post_init__(self) -> None:
         self.headers = Headers(raw=self.scope["headers"])
@@ -45,6 +50,22 @@ class Exchange:
         body = await read_body(self.scope, self.receive, max_bytes=max_bytes)
         content_type = self.headers.get("content-type", "")
         return read_upload(content_type, body, photo_field=photo_field, max_photos=max_photos, bare=bare)
+
+    async def json(self) -> object:
+        """The JSON value it brings.
+
+        Raises:
+            Refusal: 415, it is said to be another kind; 413, over 10 kB; 422, it is none.
+        """
+        kind = self.headers.get("content-type", "").partition(";")[0].strip().lower()
+        if kind != "application/json":
+            # So no page from elsewhere can have a browser send it unasked: of such a type browsers ask first.
+            raise Refusal(415, f"The content type is {kind[:100] or 'missing'}; send JSON as application/json.")
+        try:
+            body = await read_body(self.scope, self.receive, max_bytes=_MAX_JSON_BYTES, advice="send less")
+            return json.loads(body)
+        except (ValueError, RecursionError):
+            raise unusable("The body is not JSON.") from None
 
     def option(self, name: str, upload: Upload) -> str | None:
         """An option from the query or a text field of the form; None where it is in neither.

@@ -44,19 +44,22 @@ class Slots:
             self._taken -= 1
 
 
-async def read_body(scope: Scope, receive: Receive, *, max_bytes: int) -> bytes:
+async def read_body(
+    scope: Scope, receive: Receive, *, max_bytes: int, advice: str = "send a smaller photo, or fewer"
+) -> bytes:
     """The whole body of a request.
 
     Args:
         scope: of the request.
         receive: hands out its body.
         max_bytes: largest body that is accepted, declared or sent in chunks.
+        advice: what to do about one that is larger.
 
     Raises:
         Refusal: 413, the body is larger; 400, the client went away before it was complete.
     """
     if _declared_length(scope) > max_bytes:
-        raise _too_large(max_bytes)
+        raise _too_large(max_bytes, advice)
     chunks: list[bytes] = []
     received, more = 0, True
     while more:
@@ -66,7 +69,7 @@ async def read_body(scope: Scope, receive: Receive, *, max_bytes: int) -> bytes:
         chunk = message.get("body", b"")
         received += len(chunk)
         if received > max_bytes:
-            raise _too_large(max_bytes)
+            raise _too_large(max_bytes, advice)
         chunks.append(chunk)
         more = message.get("more_body", False)
     return chunks[0] if len(chunks) == 1 else b"".join(chunks)
@@ -95,8 +98,8 @@ async def _drain(receive: Receive) -> None:
         pass
 
 
-def _too_large(max_bytes: int) -> Refusal:
-    sentence = f"The request is larger than {max_bytes / 1e6:g} MB; send a smaller photo, or fewer."
+def _too_large(max_bytes: int, advice: str) -> Refusal:
+    sentence = f"The request is larger than {max_bytes / 1e6:g} MB; {advice}."
     return Refusal(413, sentence, {"Connection": "close"})
 
 

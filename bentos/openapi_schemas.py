@@ -19,24 +19,26 @@ def schemas(manifest: ModelManifest, settings: ServiceSettings) -> dict[str, Any
     labels = {"type": "string", "enum": list(manifest.classes)}
     answer = _example_answer(manifest)
     return {
-        "Error": _object({"error": _text("What is wrong and what to do, in a sentence or two.")}),
-        "Answer": _object(
+        "Error": object_schema({"error": text("What is wrong and what to do, in a sentence or two.")}),
+        "Answer": object_schema(
             {
                 "label": labels | {"description": "The most probable class."},
                 "confidence": _SHARE | {"description": "The probability of that class."},
-                "probabilities": _object(dict.fromkeys(manifest.classes, _SHARE)),
+                "probabilities": object_schema(dict.fromkeys(manifest.classes, _SHARE)),
                 "decision": _DECISION | {"description": "Whether the answer may be used without a person."},
-                "model_version": _text("name:version of the model that answered."),
+                "model_version": text("name:version of the model that answered."),
             },
             answer,
         ),
         "BatchItem": {
             "oneOf": [
-                _object({"name": _file_name(), "status": {"const": 200}, "answer": reference("Answer")}),
-                _object({"name": _file_name(), "status": {"const": 422}, "error": _text("Why there is no answer.")}),
+                object_schema({"name": _file_name(), "status": {"const": 200}, "answer": reference("Answer")}),
+                object_schema(
+                    {"name": _file_name(), "status": {"const": 422}, "error": text("Why there is no answer.")}
+                ),
             ]
         },
-        "BatchAnswer": _object(
+        "BatchAnswer": object_schema(
             {
                 "answers": {
                     "type": "array",
@@ -52,7 +54,7 @@ def schemas(manifest: ModelManifest, settings: ServiceSettings) -> dict[str, Any
                 ]
             },
         ),
-        "Explanation": _object(
+        "Explanation": object_schema(
             {
                 "label": labels | {"description": "The class that is explained."},
                 "answer": reference("Answer"),
@@ -71,11 +73,61 @@ def schemas(manifest: ModelManifest, settings: ServiceSettings) -> dict[str, Any
             {"label": answer["label"], "answer": answer, "map": [[0.1, 1.9], [-0.2, 0.4]], "overlay": "iVBORw0KGgo="},
         ),
         "Model": _model(settings),
+        **_review_schemas(manifest),
+    }
+
+
+def _review_schemas(manifest: ModelManifest) -> dict[str, Any]:
+    share = _SHARE | {"description": "Of the class, by the model."}
+    photo = object_schema(
+        {
+            "sha256": text("SHA-256 of the photo."),
+            "name": text("What its sender called it."),
+            "time": {"type": "string", "format": "date-time", "description": "When it was answered."},
+            "model_version": text("name:version of the model that answered."),
+            "best": {
+                "type": "array",
+                "items": object_schema({"label": text("A class."), "probability": share}),
+                "maxItems": 3,
+                "description": "The most probable classes.",
+            },
+        }
+    )
+    best = [{"label": label, "probability": 0.5} for label in manifest.classes[:2]]
+    version = f"{manifest.name}:{manifest.version or 'candidate'}"
+    return {
+        "Turn": object_schema(
+            {
+                "reviewer": text("Who asks: the name of their key."),
+                "waiting": {"type": "integer", "minimum": 0, "description": "Photos that nobody has reviewed."},
+                "missing": {
+                    "type": "integer",
+                    "minimum": 0,
+                    "description": "Of these, how many have no file here; counted where nothing is left.",
+                },
+                "classes": {"type": "array", "items": {"type": "string"}},
+                "photo": {"oneOf": [photo, {"type": "null"}]},
+            },
+            {
+                "reviewer": "ana",
+                "waiting": 12,
+                "missing": 0,
+                "classes": list(manifest.classes),
+                "photo": {
+                    "sha256": "0f" * 32,
+                    "name": "belt_1.jpg",
+                    "time": "2026-03-04T10:11:12+00:00",
+                    "model_version": version,
+                    "best": best,
+                },
+            },
+        ),
+        "Kept": object_schema({"id": text("Of the review.")}, {"id": "6f1c8f0e-6d3a-4a0b-9b53-0d4c3c1c7f52"}),
     }
 
 
 def _model(settings: ServiceSettings) -> dict[str, Any]:
-    certificate = _object(
+    certificate = object_schema(
         {
             "alpha": _SHARE | {"description": "Largest share of wrong answers among the accepted."},
             "delta": _SHARE | {"description": "Probability that the certificate is wrong."},
@@ -91,9 +143,9 @@ def _model(settings: ServiceSettings) -> dict[str, Any]:
         "type": "object",
         "required": ["name", "version", "classes", "routing", "digests", "metrics", "explains", "limits", "costs"],
         "properties": {
-            "name": _text("The gate it was trained for."),
+            "name": text("The gate it was trained for."),
             "version": {"type": ["string", "null"], "description": "Its number in the registry."},
-            "architecture": _text("Name of the network."),
+            "architecture": text("Name of the network."),
             "classes": {"type": "array", "items": {"type": "string"}},
             "preprocessing": {"type": "object"},
             "temperature": {"type": "number"},
@@ -122,7 +174,8 @@ def _example_answer(manifest: ModelManifest) -> dict[str, Any]:
     }
 
 
-def _object(properties: dict[str, Any], example: dict[str, Any] | None = None) -> dict[str, Any]:
+def object_schema(properties: dict[str, Any], example: dict[str, Any] | None = None) -> dict[str, Any]:
+    """An object that has all of these properties and no others."""
     made: dict[str, Any] = {
         "type": "object",
         "required": list(properties),
@@ -132,7 +185,8 @@ def _object(properties: dict[str, Any], example: dict[str, Any] | None = None) -
     return made if example is None else {**made, "example": example}
 
 
-def _text(description: str) -> dict[str, Any]:
+def text(description: str) -> dict[str, Any]:
+    """A text."""
     return {"type": "string", "description": description}
 
 

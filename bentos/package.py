@@ -16,7 +16,7 @@ from bentos.explanation import write_head
 from bentos.known_metrics import write_known_metrics
 from quality_gate.errors import UserError
 from quality_gate.home import HOME_VARIABLE, locate
-from quality_gate.models.manifest import MANIFEST_FILE, REFERENCE_FILE, ModelManifest
+from quality_gate.models.manifest import MANIFEST_FILE, ModelManifest
 from quality_gate.models.smoke import smoke_test
 from quality_gate.standing import moment
 
@@ -38,21 +38,30 @@ SOURCES: tuple[str, ...] = (
     "bentos/model_card.py",
     "bentos/model_watch.py",
     "bentos/openapi.py",
+    "bentos/openapi_parts.py",
+    "bentos/openapi_review.py",
     "bentos/openapi_schemas.py",
     "bentos/page/__init__.py",
     "bentos/page/icon.svg",
     "bentos/page/index.html",
     "bentos/page/page.css",
     "bentos/page/page.js",
+    "bentos/page/review.css",
+    "bentos/page/review.html",
+    "bentos/page/review.js",
+    "bentos/page/service.js",
     "bentos/prediction_sink.py",
     "bentos/refusals.py",
     "bentos/request_log.py",
+    "bentos/review_backend.py",
+    "bentos/review_endpoints.py",
     "bentos/routing.py",
     "bentos/service.py",
     "bentos/settings.py",
     "bentos/upload.py",
     "bentos/worker_pool.py",
     "quality_gate/__init__.py",
+    "quality_gate/api_keys.py",
     "quality_gate/data/__init__.py",
     "quality_gate/data/audit.py",
     "quality_gate/data/batches.py",
@@ -65,6 +74,7 @@ SOURCES: tuple[str, ...] = (
     "quality_gate/home.py",
     "quality_gate/inference.py",
     "quality_gate/models/__init__.py",
+    "quality_gate/models/golden.py",
     "quality_gate/models/manifest.py",
     "quality_gate/models/smoke.py",
     "quality_gate/monitoring/__init__.py",
@@ -75,6 +85,7 @@ SOURCES: tuple[str, ...] = (
     "quality_gate/monitoring/migrations/env.py",
     "quality_gate/monitoring/migrations/versions/0001_predictions.py",
     "quality_gate/monitoring/migrations/versions/0002_models.py",
+    "quality_gate/monitoring/migrations/versions/0003_reviews.py",
     "quality_gate/monitoring/migrations/versions/0004_features.py",
     "quality_gate/monitoring/outbox.py",
     "quality_gate/monitoring/prediction.py",
@@ -83,6 +94,14 @@ SOURCES: tuple[str, ...] = (
     "quality_gate/monitoring/shipper.py",
     "quality_gate/preprocess.py",
     "quality_gate/processors.py",
+    "quality_gate/review/__init__.py",
+    "quality_gate/review/desk.py",
+    "quality_gate/review/intake.py",
+    "quality_gate/review/photos.py",
+    "quality_gate/review/reading.py",
+    "quality_gate/review/settings.py",
+    "quality_gate/review/sweeping.py",
+    "quality_gate/review/verdict.py",
     "quality_gate/settings_section.py",
 )
 BUILD_FILE = "bentofile.yaml"
@@ -147,9 +166,7 @@ def _stage(model_folder: Path, target: Path) -> None:
         shutil.copyfile(ROOT / source, target / source)
     model = target / "bentos" / "model"
     model.mkdir()
-    manifest = ModelManifest.load(model_folder)
-    reference = [REFERENCE_FILE] if "reference" in manifest.digests else []
-    for file in (MANIFEST_FILE, manifest.network_file, *reference):
+    for file in (MANIFEST_FILE, *ModelManifest.load(model_folder).served_files):
         shutil.copyfile(model_folder / file, model / file)
     write_head(model_folder, model)
 

@@ -8,6 +8,7 @@ from bentos.answers import AnsweredPhoto
 from quality_gate.monitoring.log_settings import PredictionLogSettings
 from quality_gate.monitoring.outbox import Backlog
 from quality_gate.monitoring.prediction import ImageStatistics, Prediction, loggable_name
+from quality_gate.review.intake import ReviewIntake
 
 # The time a worker that is told to stop takes at most to bring what waits into the database; the rest stays durable.
 FLUSH_SECONDS = 5.0
@@ -20,24 +21,31 @@ class PredictionSink:
 
     Args:
         settings: where the outbox and the database are.
+        intake: says which answers people look at, and keeps their photos.
 
     Raises:
         OutboxUnavailable: the outbox cannot be made.
     """
 
-    def __init__(self, settings: PredictionLogSettings) -> None:
+    def __init__(self, settings: PredictionLogSettings, intake: ReviewIntake) -> None:
+        self._intake = intake
         self._outbox = settings.open_outbox()
         self._shipper = settings.make_shipper()
         self._shipper.start()
 
     def record(self, answered: Sequence[AnsweredPhoto]) -> None:
-        """Keep the answers of one request; they are durable when this returns.
+        """Keep the answers of one request, and the photos that people look at; both are durable when this returns.
 
         Raises:
-            OutboxUnavailable: they could not be kept.
+            OutboxUnavailable, PhotosUnavailable: they could not be kept.
         """
         now = datetime.now(UTC)
-        self._outbox.append([self._prediction(photo, now) for photo in answered])
+        predictions = [self._prediction(photo, now) for photo in answered]
+        for photo, prediction in zip(answered, predictions, strict=True):
+            if prediction.review_reason is not None:
+                # Before the record: a photo without one is deleted in time, a record without a photo shows nothing.
+                self._intake.keep(photo.image_sha256, photo.data)
+        self._outbox.append(predictions)
 
     def backlog(self) -> Backlog:
         """The answers of all workers that the database does not have yet."""
@@ -68,4 +76,5 @@ class PredictionSink:
             origin="service",
             image=ImageStatistics.of(photo.statistics),
             features=photo.features,
+            review_reason=self._intake.reason(answer.decision),
         )

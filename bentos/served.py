@@ -57,7 +57,8 @@ def _is_current(bento: Path, name: str, champion: "LedgerEntry") -> bool:
     return (
         manifest.version == champion.version
         and manifest.answers_digest == champion.digests.get("answers")
-        and manifest.network_digest == file_digest(model / manifest.network_file)
+        and all(file_digest(model / file) == digest for file, digest in manifest.served_files.items())
+        and manifest.digests.get("golden") == champion.digests.get("golden")
         and all((source / file).read_bytes() == (ROOT / file).read_bytes() for file in SOURCES)
         and yaml.safe_load((source / BUILD_FILE).read_text(encoding="utf-8")) == build_file(manifest, name)
         and f"bentoml=={version('bentoml')}" in installed

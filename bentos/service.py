@@ -15,6 +15,7 @@ from bentos.routing import Router
 from bentos.settings import ServiceSettings
 from quality_gate.models.manifest import ModelManifest
 from quality_gate.monitoring.log_settings import read_log_settings
+from quality_gate.review.settings import read_review_settings
 
 if TYPE_CHECKING:
     from bentos.application import GateApplication
@@ -44,9 +45,12 @@ class QualityGateService:
         from bentos.model_watch import ModelWatch
         from bentos.prediction_sink import PredictionSink
         from bentos.request_log import RequestLog
+        from bentos.review_backend import ReviewBackend
 
-        self._sink = PredictionSink(read_log_settings())
-        composition = Composition(ServiceSettings.from_environment(os.environ), self._sink)
+        log, reviews = read_log_settings(), read_review_settings()
+        self._sink = PredictionSink(log, reviews.open_intake(durable=log.durability == "power_loss"))
+        self._reviews = ReviewBackend(log.open_database, reviews, RequestLog())
+        composition = Composition(ServiceSettings.from_environment(os.environ), self._sink, self._reviews)
         self.application = composition.application(MODEL_FOLDER)
         self._watch = ModelWatch(
             BENTO, lambda folder: self.application.switch(composition.endpoints(folder)), RequestLog()
@@ -57,6 +61,7 @@ class QualityGateService:
     def close(self) -> None:
         """Leave nothing waiting that the database would take now."""
         self._watch.close()
+        self._reviews.close()
         self._sink.close()
 
     @bentoml.on_deployment
@@ -64,6 +69,7 @@ class QualityGateService:
         """Say once, before any worker starts, what is wrong with the settings."""
         Router(ModelManifest.load(MODEL_FOLDER), ServiceSettings.from_environment(os.environ).costs)
         read_log_settings()
+        read_review_settings()
 
 
 class GateMiddleware:

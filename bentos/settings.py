@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError, model_validator
 
+from quality_gate.api_keys import split_key
 from quality_gate.errors import UserError
 from quality_gate.preprocess import FORMATS
 from quality_gate.processors import available_processors
@@ -53,7 +54,7 @@ class ServiceSettings(Section):
 
     Attributes:
         api_keys: any of them opens the service, comma-separated; none: it is open to whoever reaches it. Two at a time
-            let keys be changed without a pause.
+            let keys be changed without a pause. ``name:key`` says whose it is: reviews are kept under that name.
         max_upload_mb: largest body of a request, in megabytes (10⁶ bytes).
         max_pixels: most pixels of a photo; checked before they are decoded.
         request_timeout_s: how long a request may take, its upload included, in seconds.
@@ -81,7 +82,7 @@ class ServiceSettings(Section):
         if unknown or not self.formats:
             raise ValueError(f"formats: {', '.join(unknown) or 'none'}; expected some of {', '.join(FORMATS)}")
         for key in self.api_keys:
-            text = key.get_secret_value()
+            _, text = split_key(key.get_secret_value())
             if len(text) < 16 or not text.isascii() or not text.isprintable() or " " in text:
                 raise ValueError("api_keys: a key needs 16 or more printable ASCII characters without spaces")
         return self

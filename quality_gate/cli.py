@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from importlib.metadata import entry_points
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -13,6 +15,9 @@ from quality_gate.errors import UserError
 from quality_gate.home import locate
 from quality_gate.ledger import LEDGER_FILE, Ledger
 from quality_gate.settings import TrainingSettings
+
+if TYPE_CHECKING:
+    from quality_gate.monitoring.database import Database
 
 DEFAULT_NAME = TrainingSettings().name
 
@@ -24,7 +29,7 @@ name_option = click.option(
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="visual-quality-gate")
 def main() -> None:
-    """Look at a gate's champion, deploy it, go back to the former one, make demo photos.
+    """Look at a gate's champion, deploy it, go back to the former one, exchange labels, make demo photos.
 
     Training is `zenml pipeline run training`; serving is `bentoml serve NAME:latest`.
     """
@@ -66,7 +71,7 @@ def deploy(name: str, url: str | None) -> None:
 @main.command()
 @name_option
 def rollback(name: str) -> None:
-    """Make the former champion champion again, after it has answered a test photo."""
+    """Make the former champion champion again, after it has answered its golden photos as it did."""
     from quality_gate.registry import Registry
 
     build = _packager()
@@ -110,6 +115,58 @@ def monitor(port: int) -> None:
     from quality_gate.drift.evidently import serve_workspace
 
     serve_workspace(locate().evidently, port, announce=click.echo)
+
+
+@main.group()
+def labels() -> None:
+    """Take what people said of photos out as CSV, and bring in what they said elsewhere."""
+
+
+@labels.command("export")
+@name_option
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+def export_file(name: str, file: Path) -> None:
+    """Write the reviews of a gate, and the photos that wait for one, into FILE."""
+    from quality_gate.review.labels_file import export_labels
+    from quality_gate.review.reading import Reviews
+    from quality_gate.review.settings import read_review_settings
+
+    with _review_database() as database:
+        count = export_labels(file, Reviews(database, name), read_review_settings().open_photos())
+    click.echo(f"{count} rows in {file}; fill the column label of those that have none, and bring it back with import.")
+
+
+@labels.command("import")
+@name_option
+@click.option("--reviewer", default=None, help="Who gave the labels of rows that name nobody; you, if left out.")
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+def import_file(name: str, reviewer: str | None, file: Path) -> None:
+    """Add the labels in FILE: all of them, or none where a row is wrong."""
+    from quality_gate.review.desk import ReviewDesk
+    from quality_gate.review.labels_file import import_labels
+    from quality_gate.review.reading import Reviews
+    from quality_gate.review.verdict import local_reviewer
+
+    champion = _ledger(name).champion()
+    if champion is None:
+        raise UserError(f"{name} has no champion yet, so no classes; see quality-gate status --name {name}")
+    with _review_database() as database:
+        desk, reviews = ReviewDesk(database, name, classes=champion.classes), Reviews(database, name)
+        came = import_labels(file, desk, reviews, gate=name, reviewer=reviewer or local_reviewer())
+    click.echo(f"{came.new} labels added, {came.known} known already, {came.empty} rows without a label.")
+
+
+@contextmanager
+def _review_database() -> Iterator[Database]:
+    from quality_gate.monitoring.database import LogUnavailable
+    from quality_gate.monitoring.log_settings import read_log_settings
+
+    try:
+        database = read_log_settings().open_database()
+        with closing(database):
+            yield database
+    except LogUnavailable as error:
+        raise UserError(f"The database of the reviews cannot be used: {error}; mend that and run again.") from None
 
 
 def _say_how_to_serve(name: str) -> None:

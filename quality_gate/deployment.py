@@ -6,6 +6,7 @@ import time
 import urllib.request
 from urllib.parse import urlsplit
 
+from quality_gate.api_keys import split_key
 from quality_gate.errors import UserError
 
 KEYS_VARIABLE = "QUALITY_GATE_API_KEYS"
@@ -46,7 +47,7 @@ def wait_until_served(url: str, version: str, *, seconds: float = 60.0) -> None:
 
 def _served_version(url: str) -> str | None:
     request = urllib.request.Request(f"{url.rstrip('/')}/model")  # noqa: S310, the scheme was checked
-    key = os.environ.get(KEYS_VARIABLE, "").split(",")[0].strip()
+    _, key = split_key(os.environ.get(KEYS_VARIABLE, "").split(",")[0].strip())
     if key:
         request.add_header("X-API-Key", key)
     with urllib.request.urlopen(request, timeout=5) as response:  # noqa: S310

@@ -79,6 +79,11 @@ class Home:
         return self.root / "predictions" / "outbox"
 
     @property
+    def review_photos(self) -> Path:
+        """Photos that people are to look at, or have looked at."""
+        return self.root / "review_photos"
+
+    @property
     def inbox(self) -> Path:
         """Where photos are put that wait for an answer."""
         return self.root / "inbox"

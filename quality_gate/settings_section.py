@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, SecretStr, ValidationError
 
 from quality_gate.errors import UserError
 
@@ -37,6 +37,25 @@ def parse_settings(kind: type[S], values: Mapping[str, Any], *, origin: str, def
         raise UserError(f"{origin}: {describe(error, defaults=defaults)}") from None
 
 
+def parse_variables(kind: type[S], values: Mapping[str, str], variables: Mapping[str, str]) -> S:
+    """Validate settings that come from environment variables.
+
+    Args:
+        kind: what they are settings of.
+        values: the texts, by field.
+        variables: which variable sets which field, for the message.
+
+    Raises:
+        UserError: a value is impossible; the message names the variable of each, and repeats no secret.
+    """
+    try:
+        return kind.model_validate(values)
+    except ValidationError as error:
+        names = {field: variable for variable, field in variables.items()}
+        secret = {name for name, field in kind.model_fields.items() if field.annotation is SecretStr}
+        raise UserError("; ".join(_describe_variable(names, secret, one) for one in error.errors())) from None
+
+
 def describe(error: ValidationError, *, defaults: str = DEFAULTS) -> str:
     """One sentence for all that pydantic found wrong.
 
@@ -57,3 +76,9 @@ def _describe_one(problem: Any, defaults: str) -> str:
         return f"{field} is {problem['input']!r}: expected a mapping of settings, as in {defaults}"
     message = problem["msg"].removeprefix("Value error, ")
     return f"{field} is {problem['input']!r}: {message[0].lower()}{message[1:]}"
+
+
+def _describe_variable(names: Mapping[str, str], secret: set[str], problem: Any) -> str:
+    field, message = str(problem["loc"][0]), problem["msg"].removeprefix("Value error, ")
+    given = "" if field in secret else f" is {problem['input']!r}"
+    return f"{names[field]}{given}: {message[0].lower()}{message[1:]}"

@@ -1,5 +1,6 @@
 """Fixtures shared by tests of several packages."""
 
+import io
 import os
 import shutil
 import subprocess
@@ -8,17 +9,25 @@ import sysconfig
 import venv
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime, timedelta
+from itertools import count
 from pathlib import Path
+from uuid import UUID
 
 import numpy as np
 import pytest
+from PIL import Image
 
+from benchmarks.postgres import NoPostgres, PostgresServer
 from quality_gate.evaluation.bootstrap import Interval
 from quality_gate.evaluation.metric_sampler import SCALAR_METRICS
 from quality_gate.evaluation.metrics import ClassMetrics, Metrics
 from quality_gate.evaluation.scores import Evaluation, Scores
+from quality_gate.inference import OnnxClassifier
 from quality_gate.ledger import LedgerEntry
+from quality_gate.models.golden import GoldenPhoto, answer_photo, write_golden_photos
 from quality_gate.models.manifest import ONNX_FILE, ModelManifest, RoutingCertificate, file_digest
+from quality_gate.monitoring.prediction import ImageStatistics, Prediction
 from quality_gate.preprocess import PreprocessingSpec
 
 TINY_CLASSES = ("onion", "potato", "tomato")
@@ -146,6 +155,28 @@ def _write_onnx(path: Path, seed: int) -> None:
     onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9), path)
 
 
+@pytest.fixture(scope="session")
+def add_golden() -> Callable[[Path], Path]:
+    """Writes golden photos into a model folder: of each class that it gives one, photos of four colours."""
+    return _add_golden
+
+
+def _add_golden(folder: Path) -> Path:
+    classifier = OnnxClassifier(folder)
+    found: dict[str, GoldenPhoto] = {}
+    for number in range(40):
+        colours = np.random.default_rng(number).integers(0, 256, (2, 2, 3), dtype=np.uint8)
+        buffer = io.BytesIO()
+        Image.fromarray(colours).resize((TINY_SIZE, TINY_SIZE), Image.Resampling.NEAREST).save(buffer, "JPEG")
+        answer = answer_photo(classifier, buffer.getvalue())
+        label = max(answer, key=answer.__getitem__)
+        found.setdefault(label, GoldenPhoto(label, buffer.getvalue(), answer))
+    path = write_golden_photos([found[label] for label in sorted(found)], folder)
+    manifest = classifier.manifest
+    replace(manifest, digests={**manifest.digests, "golden": file_digest(path)}).save(folder)
+    return folder
+
+
 @dataclass(frozen=True)
 class Checkout:
     """A copy of the project with a virtual environment and state of its own, set up as ``make`` does it.
@@ -223,3 +254,50 @@ def _environment(root: Path) -> dict[str, str]:
         "PYTHONPYCACHEPREFIX": str(root / "bytecode"),
         "ZENML_AUTO_OPEN_DASHBOARD": "false",
     }
+
+
+@pytest.fixture(scope="session")
+def postgres():
+    try:
+        server = PostgresServer()
+        server.start()
+    except NoPostgres as reason:
+        pytest.skip(f"no PostgreSQL can be run here: {reason}")
+    yield server
+    server.shut_down()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request, tmp_path):
+    """The URL of an empty database of each kind."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'database' / 'predictions.db'}"
+    return request.getfixturevalue("postgres").new_database()
+
+
+@pytest.fixture
+def make_prediction():
+    """Makes predictions that differ in id and time, a second later each; fields that are named replace its own."""
+    numbers = count(1)
+
+    def make(**changes):
+        number = next(numbers)
+        whole = {
+            "id": UUID(int=number * 2**64 + number),
+            "time": datetime(2026, 3, 4, 10, 0, 0, 123456, tzinfo=UTC) + timedelta(seconds=number),
+            "image_sha256": f"{number:064x}",
+            "image_name": f"belt 3/{number}.jpg",
+            "gate": "produce",
+            "model_version": "7",
+            "label": "potato",
+            "probabilities": {"potato": 0.8, "onion": 0.15, "tomato": 0.05},
+            "confidence": 0.8,
+            "decision": "accept",
+            "threshold": 0.6,
+            "latency_ms": 12.5,
+            "origin": "service",
+            "image": ImageStatistics(640, 480, 120.25, 0.5, 0.2, 0.6, 0.5, 0.4, 830.5),
+        }
+        return Prediction(**whole | changes)
+
+    return make

@@ -2,6 +2,7 @@ import json
 import shutil
 import subprocess
 import sys
+from datetime import UTC, datetime
 from importlib.metadata import version
 from types import SimpleNamespace
 
@@ -14,6 +15,7 @@ from quality_gate.cli import DEFAULT_NAME, main
 from quality_gate.home import Home
 from quality_gate.ledger import Ledger
 from quality_gate.models.manifest import ModelManifest
+from quality_gate.monitoring.log_settings import read_log_settings
 from quality_gate.registry import Registry
 from quality_gate.settings import TrainingSettings
 from quality_gate.tracking import open_run
@@ -102,7 +104,7 @@ def test_each_command_explains_each_of_its_options(run, command):
 
 
 def test_the_commands_are_those_that_are_documented():
-    assert sorted(main.commands) == ["demo", "deploy", "monitor", "rollback", "status"]
+    assert sorted(main.commands) == ["demo", "deploy", "labels", "monitor", "rollback", "status"]
 
 
 def test_the_version_is_that_of_the_installation(run):
@@ -345,3 +347,46 @@ def test_there_is_nothing_to_monitor_before_the_first_drift_run(run):
     result = run("monitor")
     assert result.exit_code == 1
     assert "No window was looked at for drift yet; run: zenml pipeline run drift" in result.stderr
+
+
+class TestLabels:
+    SHA = "a" * 64
+
+    @pytest.fixture
+    def waiting(self, home, make_entry, make_prediction):
+        """A gate with a champion, and a photo that waits for review."""
+        Ledger(home.registry(DEFAULT_NAME)).append(make_entry("promoted", "1"))
+        with read_log_settings().open_log() as log:
+            log.write([make_prediction(gate=DEFAULT_NAME, image_sha256=self.SHA, review_reason="audit")])
+
+    def test_go_out_as_a_file_and_come_back(self, run, waiting, tmp_path):
+        file = tmp_path / "labels.csv"
+        said = run("labels", "export", file)
+        assert (said.exit_code, said.output.splitlines()[0].startswith(f"1 rows in {file}")) == (0, True)
+        file.write_text(f"image_sha256,label\n{self.SHA},onion\n")
+        assert run("labels", "import", "--reviewer", "dora", file).output == (
+            "1 labels added, 0 known already, 0 rows without a label.\n"
+        )
+        run("labels", "export", file)
+        assert f"onion,label,dora,{datetime.now(UTC):%Y-%m}" in file.read_text()
+
+    def test_a_wrong_label_is_one_sentence(self, run, waiting, tmp_path):
+        (tmp_path / "labels.csv").write_text(f"image_sha256,label\n{self.SHA},carrot\n")
+        said = run("labels", "import", tmp_path / "labels.csv")
+        assert said.exit_code == 1
+        assert said.output == (
+            f"Error: {tmp_path}/labels.csv, line 2: 'carrot' is no class; the classes are onion, potato, tomato; "
+            "nothing was imported.\n"
+        )
+
+    def test_a_gate_without_a_champion_has_no_classes(self, run, home, make_entry, tmp_path):
+        Ledger(home.registry(DEFAULT_NAME)).append(make_entry("refused", None))
+        said = run("labels", "import", tmp_path / "labels.csv")
+        assert (said.exit_code, "has no champion yet" in said.output) == (1, True)
+
+    def test_a_database_that_is_away_is_one_sentence(self, run, monkeypatch, tmp_path):
+        monkeypatch.setenv("QUALITY_GATE_DATABASE_URL", "postgresql://u:hunter2@127.0.0.1:1/nowhere")
+        said = run("labels", "export", tmp_path / "labels.csv")
+        assert said.exit_code == 1
+        assert said.output.startswith("Error: The database of the reviews cannot be used: postgresql://127.0.0.1:1/")
+        assert "hunter2" not in said.output

@@ -44,10 +44,11 @@ def test_it_is_asked_until_the_expected_version_answers(server, end):
     assert versions == ["2"]
 
 
-def test_the_first_api_key_is_sent(server, monkeypatch):
+@pytest.mark.parametrize("configured", ["first-key, second-key", "belt-1:first-key"])
+def test_the_first_api_key_is_sent(server, monkeypatch, configured):
     url, versions, keys = server
     versions.append("2")
-    monkeypatch.setenv("QUALITY_GATE_API_KEYS", "first-key, second-key")
+    monkeypatch.setenv("QUALITY_GATE_API_KEYS", configured)
 
     wait_until_served(url, "2")
 

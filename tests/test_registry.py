@@ -1,3 +1,4 @@
+import json
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -212,6 +213,24 @@ def test_a_former_champion_that_does_not_answer_changes_nothing(promoted, client
     with pytest.raises(UserError) as caught:
         registry.rollback(no_package)
     assert "\n" not in caught.value.message
+    assert registry.ledger.path.read_bytes() == before
+    assert alias(client, registry) == "2"
+
+
+def edit_manifest(folder, **changes):
+    path = folder / "model.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), **changes}))
+
+
+@pytest.mark.parametrize("change", [{"temperature": 1.4}, {"classes": ["potato", "onion", "tomato"]}])
+def test_a_former_champion_that_answers_otherwise_than_it_did_changes_nothing(promoted, client, add_golden, change):
+    registry = promoted(2)
+    before = registry.ledger.path.read_bytes()
+    folder = Path(registry.ledger.champions()[0].model_uri)
+    add_golden(folder)
+    edit_manifest(folder, **change)
+    with pytest.raises(UserError, match="the golden photo of"):
+        registry.rollback(no_package)
     assert registry.ledger.path.read_bytes() == before
     assert alias(client, registry) == "2"
 

@@ -1,4 +1,4 @@
-"""The page at ``/``: drop a photo, see the answer."""
+"""The pages: at ``/`` drop a photo and see the answer, at ``/review`` say what photos show."""
 
 from pathlib import Path
 
@@ -16,12 +16,16 @@ _FILES = {
     "/": ("index.html", "text/html; charset=utf-8"),
     "/page.css": ("page.css", "text/css; charset=utf-8"),
     "/page.js": ("page.js", "text/javascript; charset=utf-8"),
+    "/service.js": ("service.js", "text/javascript; charset=utf-8"),
+    "/review": ("review.html", "text/html; charset=utf-8"),
+    "/review.css": ("review.css", "text/css; charset=utf-8"),
+    "/review.js": ("review.js", "text/javascript; charset=utf-8"),
     "/icon.svg": ("icon.svg", "image/svg+xml"),
 }
 
 
 def page_endpoints() -> dict[str, Endpoint]:
-    """The files of the page, by path; they hold nothing of the model and need no key."""
+    """The files of the pages, by path; they hold nothing of the model and need no key."""
     folder = Path(__file__).resolve().parent
     return {path: _endpoint((folder / name).read_bytes(), kind) for path, (name, kind) in _FILES.items()}
 

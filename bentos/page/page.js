@@ -1,29 +1,8 @@
 "use strict";
 
-const at = (id) => document.getElementById(id);
 let photo = null;
 let shown = 0;
-let key = "";
 let model = null;
-
-async function ask(path, options = {}) {
-  const headers = { ...(options.headers || {}), ...(key ? { "X-API-Key": key } : {}) };
-  const response = await fetch(path, { ...options, headers });
-  if (response.ok) return response;
-  if (response.status === 401) at("key-form").hidden = false;
-  const said = await response.json().catch(() => ({}));
-  throw new Error(said.error || `The service answered ${response.status}.`);
-}
-
-async function askPhoto(path, accept) {
-  const form = new FormData();
-  form.append("image", photo);
-  return ask(path, { method: "POST", body: form, headers: { Accept: accept } });
-}
-
-function say(sentence) {
-  at("said").textContent = sentence;
-}
 
 async function readModel() {
   try {
@@ -37,10 +16,6 @@ async function readModel() {
   }
 }
 
-function percent(share) {
-  return `${(100 * share).toFixed(1)}%`;
-}
-
 function showAnswer(answer) {
   at("label").textContent = answer.label;
   at("decision").textContent = answer.decision;
@@ -50,25 +25,12 @@ function showAnswer(answer) {
     ? `Confidence ${percent(answer.confidence)}; no threshold is certified, so every answer goes to review.`
     : `Confidence ${percent(answer.confidence)}; ${threshold > 0 ? `accepted from ${percent(threshold)}` : "every answer is accepted"}.`;
   const sorted = Object.entries(answer.probabilities).sort((a, b) => b[1] - a[1]);
-  at("bars").replaceChildren(...sorted.map(([name, share]) => {
-    const item = document.createElement("li");
-    const label = Object.assign(document.createElement("span"), { className: "name", textContent: name });
-    const bar = Object.assign(document.createElement("progress"), { max: 1, value: share });
-    bar.setAttribute("aria-label", name);
-    const figure = Object.assign(document.createElement("span"), { className: "share", textContent: percent(share) });
-    item.append(label, bar, figure);
-    return item;
-  }));
+  showBars(sorted);
   at("answer").hidden = false;
 }
 
-function showPicture(id, blob) {
-  URL.revokeObjectURL(at(id).src);
-  at(id).src = URL.createObjectURL(blob);
-}
-
 async function showMap(label, turn) {
-  const response = await askPhoto(`explain?label=${encodeURIComponent(label)}`, "image/png");
+  const response = await askPhoto(photo, `explain?label=${encodeURIComponent(label)}`, "image/png");
   const picture = await response.blob();
   if (turn !== shown) return;
   showPicture("map", picture);
@@ -85,7 +47,7 @@ async function take(file) {
   at("map-figure").hidden = true;
   say("Looking at the photo …");
   try {
-    const answer = await (await askPhoto("predict", "application/json")).json();
+    const answer = await (await askPhoto(photo, "predict", "application/json")).json();
     if (turn !== shown) return;
     // A running service may have taken another model since the page was opened.
     if (!model || answer.model_version !== `${model.name}:${model.version ?? "candidate"}`) await readModel();
@@ -106,7 +68,7 @@ at("explained").addEventListener("change", (event) => {
 });
 at("key-form").addEventListener("submit", (event) => {
   event.preventDefault();
-  key = at("key").value.trim();
+  takeKey();
   readModel().then(() => { if (photo && model) take(photo); });
 });
 for (const name of ["dragover", "dragleave", "drop"]) {

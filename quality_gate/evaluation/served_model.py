@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from quality_gate.drift.reference import with_reference
 from quality_gate.evaluation.calibrated import calibrate_manifest
+from quality_gate.evaluation.golden import add_golden_photos
 from quality_gate.evaluation.precision import PrecisionComparison, compare_precisions
 from quality_gate.inference import OnnxClassifier
 from quality_gate.models.folder import ModelFolder
@@ -53,6 +54,7 @@ def make_ready_to_serve(
     """Write the network that answers, in the precision that serves best, and the reference for drift.
 
     In 8-bit integers a model is another one: it gets a temperature and a certificate of its own, from the same photos.
+    What is chosen gets golden photos, by which it is known again wherever it is served.
 
     Args:
         model: calibrated, as the gate has judged it.
@@ -63,12 +65,13 @@ def make_ready_to_serve(
         folder: an empty one, for what is made.
         reporter: told how far it is.
     """
-    served = _in_best_precision(model, photos, probabilities, settings, calibration, folder, reporter)
+    served = _choose_precision(model, photos, probabilities, settings, calibration, folder, reporter)
     with_reference(served.model.path, photos, reporter)
+    add_golden_photos(served.model, photos.validation)
     return served
 
 
-def _in_best_precision(
+def _choose_precision(
     model: ModelFolder,
     photos: PhotoSets,
     probabilities: NDArray[np.float64],

@@ -6,22 +6,15 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from quality_gate.models.manifest import (
-    MANIFEST_FILE,
-    ONNX_FILE,
-    REFERENCE_FILE,
-    SERVING_FILE,
-    WEIGHTS_FILE,
-    ModelManifest,
-)
+from quality_gate.models.manifest import MANIFEST_FILE, ONNX_FILE, WEIGHTS_FILE, ModelManifest
 from quality_gate.step_value import StepValue
 
 
 @dataclass(frozen=True)
 class ModelFolder(StepValue):
-    """A folder with ``model.json``, ``weights.safetensors`` and ``model.onnx``.
+    """The folder of a model: ``model.json``, ``weights.safetensors`` and ``model.onnx``.
 
-    Ready to be served it has ``serving.onnx`` and ``reference.npz`` too.
+    Of one that is ready to be served also ``serving.onnx``, ``reference.npz`` and ``golden.json``.
 
     Attributes:
         path: the folder; it is read, never changed.
@@ -47,9 +40,7 @@ class ModelFolder(StepValue):
 
     def save(self, folder: Path) -> None:
         """Copy the model into ``folder``."""
-        made = {"serving": SERVING_FILE, "reference": REFERENCE_FILE}
-        made_here = (file for digest, file in made.items() if digest in self.manifest.digests)
-        for file in (WEIGHTS_FILE, ONNX_FILE, *made_here, MANIFEST_FILE):
+        for file in {WEIGHTS_FILE, ONNX_FILE, *self.manifest.served_files, MANIFEST_FILE}:
             shutil.copyfile(self.path / file, folder / file)
 
     @classmethod

@@ -2,8 +2,8 @@
 
 A model folder holds ``model.json``, ``weights.safetensors`` (the trained network) and ``model.onnx`` (the same
 network, exported: photo tensor in, logits out). Once it is ready to be served it also holds ``serving.onnx``, the
-network that answers: the exported one, optimised, in the precision that ``model.json`` names, and ``reference.npz``,
-the photos that those to come are held against. Nothing is pickled.
+network that answers: the exported one, optimised, in the precision that ``model.json`` names; ``golden.json``, what it
+answered for a few photos; and ``reference.npz``, the photos that those to come are held against. Nothing is pickled.
 """
 
 import hashlib
@@ -21,6 +21,7 @@ WEIGHTS_FILE = "weights.safetensors"
 ONNX_FILE = "model.onnx"
 SERVING_FILE = "serving.onnx"
 REFERENCE_FILE = "reference.npz"
+GOLDEN_FILE = "golden.json"
 
 Precision = Literal["float32", "int8"]
 
@@ -74,8 +75,8 @@ class ModelManifest:
         temperature: what logits are divided by before the softmax, above 0.
         routing: when an answer is accepted; None before calibration.
         digests: SHA-256 of what made it: ``data``, ``split``, ``settings`` of its training, ``code``, and of its files:
-            ``weights``, ``onnx``, ``serving``, ``reference``; and ``answers`` of the model before it was made ready to
-            be served.
+            ``weights``, ``onnx``, ``serving``, ``golden``, ``reference``; and ``answers`` of the model before it was
+            made ready to be served.
         precision: of the network that answers.
         version: number in the registry; None until it is promoted.
         format_version: version of this file's layout.
@@ -103,6 +104,13 @@ class ModelManifest:
     def network_file(self) -> str:
         """Name of the file with the network that answers."""
         return SERVING_FILE if "serving" in self.digests else ONNX_FILE
+
+    @property
+    def served_files(self) -> dict[str, str | None]:
+        """The files that answer, check and watch the answers, each with its SHA-256; None where that was not noted."""
+        beside = {"golden": GOLDEN_FILE, "reference": REFERENCE_FILE}
+        there = {file: self.digests[name] for name, file in beside.items() if name in self.digests}
+        return {self.network_file: self.network_digest, **there}
 
     @property
     def network_digest(self) -> str | None:

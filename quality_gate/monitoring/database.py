@@ -4,18 +4,82 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import URL, Engine, create_engine, event, make_url
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
 
 from quality_gate.errors import UserError
-from quality_gate.monitoring.schema import begin_as_told
+from quality_gate.monitoring.schema import IMMEDIATE, begin_as_told, migrate
 
 
 class LogUnavailable(Exception):
     """The database cannot be used now; the message holds no password."""
+
+
+@dataclass(frozen=True)
+class Database:
+    """A database whose schema is up to date; safe for several threads.
+
+    Attributes:
+        engine: its connections.
+        name: what it is called in messages.
+    """
+
+    engine: Engine
+    name: str
+
+    @classmethod
+    def open(cls, url: str) -> Database:
+        """Open a database and bring its schema up to date; an empty one gets all tables.
+
+        Args:
+            url: ``sqlite:///`` with the path of a file, or ``postgresql://user:password@host/database``.
+
+        Raises:
+            UserError: the URL names no database of these kinds, or one that a newer version of this product wrote.
+            LogUnavailable: the database does not answer.
+        """
+        from alembic.util import CommandError
+
+        parsed = parse_url(url)
+        name = masked(parsed)
+        engine = connect(parsed)
+        try:
+            with explained(name):
+                migrate(engine)
+        except CommandError:
+            engine.dispose()
+            raise UserError(f"{name} was written by a newer version of the product; use that to open it.") from None
+        except BaseException:
+            engine.dispose()
+            raise
+        return cls(engine, name)
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """A connection to read with.
+
+        Raises:
+            LogUnavailable: the database does not answer.
+        """
+        with explained(self.name), self.engine.connect() as connection:
+            yield connection
+
+    @contextmanager
+    def writing(self) -> Iterator[Connection]:
+        """A transaction, committed at its end; on SQLite nobody else writes meanwhile.
+
+        Errors of SQLAlchemy come as they are, for who writes to tell them apart.
+        """
+        with self.engine.connect().execution_options(**{IMMEDIATE: True}) as connection, connection.begin():
+            yield connection
+
+    def close(self) -> None:
+        """Close all connections."""
+        self.engine.dispose()
 
 
 def parse_url(url: str) -> URL:

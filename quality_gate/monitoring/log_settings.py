@@ -12,17 +12,15 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Annotated
 
-from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic import Field, SecretStr, field_validator
 
-from quality_gate.errors import UserError
 from quality_gate.home import locate
 from quality_gate.monitoring.outbox import DEFAULT_MAX_BYTES, Durability, Outbox
 from quality_gate.monitoring.shipper import Shipper
-from quality_gate.settings_section import Settings
+from quality_gate.settings_section import Settings, parse_variables
 
 if TYPE_CHECKING:
-    from pydantic_core import ErrorDetails
-
+    from quality_gate.monitoring.database import Database
     from quality_gate.monitoring.prediction_log import PredictionLog
 
 # Which environment variable sets what.
@@ -91,6 +89,17 @@ class PredictionLogSettings(Settings):
 
         return PredictionLog.open(self.database_url.get_secret_value())
 
+    def open_database(self) -> Database:
+        """The database of the table; imports SQLAlchemy.
+
+        Raises:
+            UserError: the URL names no database that can be used.
+            LogUnavailable: the database does not answer.
+        """
+        from quality_gate.monitoring.database import Database
+
+        return Database.open(self.database_url.get_secret_value())
+
     def make_shipper(self) -> Shipper:
         """What brings the outbox into the table; not started."""
         return Shipper(
@@ -117,15 +126,4 @@ def read_log_settings(environment: Mapping[str, str] | None = None) -> Predictio
     if not {"database_url", "outbox"} <= set(values):
         home = locate()
         values = {"database_url": f"sqlite:///{home.predictions}", "outbox": str(home.outbox)} | values
-    try:
-        return PredictionLogSettings.model_validate(values)
-    except ValidationError as error:
-        names = {field: name for name, field in VARIABLES.items()}
-        raise UserError("; ".join(_describe(names[str(one["loc"][0])], one) for one in error.errors())) from None
-
-
-def _describe(variable: str, problem: ErrorDetails) -> str:
-    message = problem["msg"].removeprefix("Value error, ")
-    # The URL may hold a password.
-    given = "" if variable == "QUALITY_GATE_DATABASE_URL" else f" is {problem['input']!r}"
-    return f"{variable}{given}: {message[0].lower()}{message[1:]}"
+    return parse_variables(PredictionLogSettings, values, VARIABLES)

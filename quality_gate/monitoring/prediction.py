@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 DecisionName = Literal["accept", "review"]
 Origin = Literal["service", "batch"]
+ReviewReason = Literal["review", "audit"]
 
 MAX_NAME_LENGTH = 255
 MAX_FEATURES_BYTES = 4096
@@ -96,6 +97,8 @@ class Prediction:
         origin: ``service`` or ``batch``.
         image: the statistics of the photo.
         features: what the network saw of the photo, float16 one after the other; None where it is not known.
+        review_reason: why a person is to look at it: ``review``, its decision, or ``audit``, drawn at random from the
+            accepted; None: nobody is asked to.
 
     Raises:
         ValueError: a value is out of its range; the message names the field.
@@ -116,6 +119,7 @@ class Prediction:
     origin: Origin
     image: ImageStatistics
     features: bytes | None = None
+    review_reason: ReviewReason | None = None
 
     def __post_init__(self) -> None:
         if not isinstance(self.id, UUID):
@@ -130,6 +134,8 @@ class Prediction:
         self._check_probabilities()
         _check_one_of("decision", self.decision, get_args(DecisionName))
         _check_one_of("origin", self.origin, get_args(Origin))
+        if self.review_reason is not None:
+            _check_one_of("review_reason", self.review_reason, get_args(ReviewReason))
         if self.threshold is not None:
             _check_number("threshold", self.threshold, math.inf)
         _check_number("latency_ms", self.latency_ms, math.inf)

@@ -11,20 +11,18 @@ SQLAlchemy, and for PostgreSQL psycopg, are needed. The schema is brought up to 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from types import TracebackType
 from typing import Any, Self
 
-from sqlalchemy import ColumnElement, Connection, Engine, Insert, RowMapping, Select, func, literal, select, tuple_
+from sqlalchemy import ColumnElement, Insert, RowMapping, Select, func, literal, select, tuple_
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DataError, IntegrityError
 
-from quality_gate.errors import UserError
-from quality_gate.monitoring.database import connect, explained, masked, parse_url, said
+from quality_gate.monitoring.database import Database, explained, said
 from quality_gate.monitoring.prediction import ImageStatistics, Prediction
-from quality_gate.monitoring.schema import IMMEDIATE, PREDICTIONS, migrate
+from quality_gate.monitoring.schema import PREDICTIONS
 
 PAGE_ROWS = 2_000
 MAX_HOURS = 1_000_000
@@ -51,6 +49,7 @@ class Window:
         gate: of this gate.
         model_version: of this version of the model; needs ``gate``, because every gate has a version 1.
         until: end of the window, not included; with a time zone. None means that nothing is too new.
+        for_review: only those that a person is to look at.
 
     Raises:
         ValueError: a value is out of its range.
@@ -61,6 +60,7 @@ class Window:
     gate: str | None = None
     model_version: str | None = None
     until: datetime | None = None
+    for_review: bool = False
 
     def __post_init__(self) -> None:
         if self.hours is not None and not 0 < self.hours <= MAX_HOURS:
@@ -77,14 +77,13 @@ class PredictionLog:
     """An open log; safe for several threads.
 
     Args:
-        engine: of a database whose schema is up to date.
-        name: what the log is called in messages.
+        database: where it lies; closed with the log.
     """
 
-    def __init__(self, engine: Engine, name: str) -> None:
-        self._engine = engine
-        self.name = name
-        dialect = postgresql if engine.dialect.name == "postgresql" else sqlite
+    def __init__(self, database: Database) -> None:
+        self.database = database
+        self.name = database.name
+        dialect = postgresql if database.engine.dialect.name == "postgresql" else sqlite
         self._insert: Insert = dialect.insert(PREDICTIONS).on_conflict_do_nothing()
 
     @classmethod
@@ -98,21 +97,7 @@ class PredictionLog:
             UserError: the URL names no database of these kinds, or one that a newer version of this product wrote.
             LogUnavailable: the database does not answer.
         """
-        from alembic.util import CommandError
-
-        parsed = parse_url(url)
-        name = masked(parsed)
-        engine = connect(parsed)
-        try:
-            with explained(name):
-                migrate(engine)
-        except CommandError:
-            engine.dispose()
-            raise UserError(f"{name} was written by a newer version of the product; use that to open it.") from None
-        except BaseException:
-            engine.dispose()
-            raise
-        return cls(engine, name)
+        return cls(Database.open(url))
 
     def write(self, predictions: Sequence[Prediction]) -> list[Refusal]:
         """Add predictions, committed when this returns; one whose id is there already is left as it is.
@@ -128,7 +113,7 @@ class PredictionLog:
         rows = [_to_row(prediction) for prediction in predictions]
         with explained(self.name):
             try:
-                with self._transaction() as connection:
+                with self.database.writing() as connection:
                     connection.execute(self._insert, rows)
                 return []
             except (DataError, IntegrityError):
@@ -164,7 +149,7 @@ class PredictionLog:
         """
         window = window or Window()
         chosen = select(PREDICTIONS.c.id).where(*_conditions(window)).limit(window.photos).subquery()
-        with explained(self.name), self._engine.connect() as connection:
+        with self.database.reading() as connection:
             return connection.execute(select(func.count()).select_from(chosen)).scalar_one()
 
     def count_by_version(self, window: Window) -> dict[str, int]:
@@ -175,12 +160,12 @@ class PredictionLog:
         """
         version = PREDICTIONS.c.model_version
         query = select(version, func.count()).where(*_conditions(window)).group_by(version).order_by(version)
-        with explained(self.name), self._engine.connect() as connection:
+        with self.database.reading() as connection:
             return {row[0]: row[1] for row in connection.execute(query)}
 
     def close(self) -> None:
         """Close all connections."""
-        self._engine.dispose()
+        self.database.close()
 
     def __enter__(self) -> Self:
         return self
@@ -192,7 +177,7 @@ class PredictionLog:
 
     def _write_one_by_one(self, predictions: Sequence[Prediction]) -> list[Refusal]:
         refused = []
-        with self._transaction() as connection:
+        with self.database.writing() as connection:
             for prediction in predictions:
                 try:
                     with connection.begin_nested():
@@ -202,13 +187,8 @@ class PredictionLog:
         return refused
 
     def _page(self, query: Select[Any]) -> list[Prediction]:
-        with explained(self.name), self._engine.connect() as connection:
-            return [_from_row(row) for row in connection.execute(query).mappings()]
-
-    @contextmanager
-    def _transaction(self) -> Iterator[Connection]:
-        with self._engine.connect().execution_options(**{IMMEDIATE: True}) as connection, connection.begin():
-            yield connection
+        with self.database.reading() as connection:
+            return [prediction_of(row) for row in connection.execute(query).mappings()]
 
 
 def _conditions(window: Window) -> list[ColumnElement[bool]]:
@@ -222,6 +202,8 @@ def _conditions(window: Window) -> list[ColumnElement[bool]]:
         conditions.append(columns.time >= (window.until or datetime.now(UTC)) - timedelta(hours=window.hours))
     if window.until is not None:
         conditions.append(columns.time < window.until)
+    if window.for_review:
+        conditions.append(columns.review_reason.is_not(None))
     return conditions
 
 
@@ -238,6 +220,7 @@ def _to_row(prediction: Prediction) -> dict[str, Any]:
     return row | asdict(prediction.image)
 
 
-def _from_row(row: RowMapping) -> Prediction:
+def prediction_of(row: RowMapping) -> Prediction:
+    """The prediction in a row of the table."""
     image = ImageStatistics(**{name: row[name] for name in _IMAGE_FIELDS})
     return Prediction(**{name: row[name] for name in _OTHER_FIELDS}, image=image)

@@ -58,6 +58,9 @@ class UtcTime(TypeDecorator[datetime]):
         return value.replace(tzinfo=UTC) if dialect.name == "sqlite" else value.astimezone(UTC)
 
 
+# Of the few rows that are for review, an index of their own.
+FOR_REVIEW = "review_reason IS NOT NULL"
+
 METADATA = MetaData()
 PREDICTIONS = Table(
     "predictions",
@@ -85,10 +88,50 @@ PREDICTIONS = Table(
     Column("blue_mean", Double(), nullable=False),
     Column("sharpness", Double(), nullable=False),
     Column("features", LargeBinary()),
+    Column("review_reason", String(16)),
     # The id makes the order of equal times certain, which reading in pages needs.
     Index("ix_predictions_time", "time", "id"),
     Index("ix_predictions_gate", "gate", "time", "id"),
     Index("ix_predictions_model", "gate", "model_version", "time", "id"),
+    *(
+        Index(name, *columns, sqlite_where=text(FOR_REVIEW), postgresql_where=text(FOR_REVIEW))
+        for name, columns in (
+            ("ix_predictions_review", ("gate", "time", "id")),
+            ("ix_predictions_photo", ("gate", "image_sha256")),
+        )
+    ),
+)
+# What people said of photos; never changed, only added to. The number makes the order of equal times certain.
+REVIEWS = Table(
+    "reviews",
+    METADATA,
+    Column("number", Integer(), primary_key=True),
+    Column("id", Uuid(), nullable=False, unique=True),
+    Column("time", UtcTime(), nullable=False),
+    Column("gate", String(255), nullable=False),
+    Column("image_sha256", String(64), nullable=False),
+    Column("reviewer", String(64), nullable=False),
+    Column("verdict", String(16), nullable=False),
+    Column("label", String(255)),
+    Column("source", String(16), nullable=False),
+    Index("ix_reviews_photo", "gate", "image_sha256"),
+)
+# Reviews that their reviewers took back.
+REVIEW_UNDOS = Table(
+    "review_undos",
+    METADATA,
+    Column("review_id", Uuid(), primary_key=True),
+    Column("time", UtcTime(), nullable=False),
+)
+# Who looks at a photo now.
+REVIEW_LEASES = Table(
+    "review_leases",
+    METADATA,
+    Column("gate", String(255), primary_key=True),
+    Column("image_sha256", String(64), primary_key=True),
+    Column("reviewer", String(64), nullable=False),
+    Column("desk", Uuid(), nullable=False),
+    Column("until", UtcTime(), nullable=False),
 )
 
 

@@ -19,6 +19,7 @@ from quality_gate.processors import available_processors
 if TYPE_CHECKING:
     from quality_gate.data.sources import PhotoFile
     from quality_gate.inference import OnnxClassifier
+    from quality_gate.review.intake import ReviewIntake
 
 # Of the ids of answers in batches; any will do that stays the same.
 _NAMESPACE = UUID("5f1c8f0e-6d3a-4a0b-9b53-0d4c3c1c7f52")
@@ -55,9 +56,13 @@ class PhotoAnswerer:
         classifier: the model; each thread asks it for one photo at a time.
         source: name of the source, part of what identifies an answer.
         given: tells of a path the ids of the answers given before; these photos are not decoded.
+        intake: says which answers people look at, and keeps their photos.
     """
 
-    def __init__(self, classifier: OnnxClassifier, source: str, given: Callable[[str], set[UUID]]) -> None:
+    def __init__(
+        self, classifier: OnnxClassifier, source: str, given: Callable[[str], set[UUID]], intake: ReviewIntake
+    ) -> None:
+        self._intake = intake
         self._classifier = classifier
         self._source = source
         self._given = given
@@ -74,6 +79,7 @@ class PhotoAnswerer:
 
         Raises:
             UserError: a file changes while it is read, or a server stops answering.
+            PhotosUnavailable: a photo that people look at cannot be kept.
         """
         yield from read_files(files, self._outcome, remote=remote, workers=workers or available_processors())
 
@@ -99,6 +105,9 @@ class PhotoAnswerer:
         manifest = self._classifier.manifest
         tensor = prepare(image, manifest.preprocessing)
         decision, features = self._classifier.answer(tensor)
+        reason = self._intake.reason(decision.decision)
+        if reason is not None:
+            self._intake.keep(facts.image_id, data)
         return Prediction(
             id=self._id(path, facts.image_id),
             time=datetime.now(UTC),
@@ -115,6 +124,7 @@ class PhotoAnswerer:
             origin="batch",
             image=ImageStatistics.of(facts),
             features=features,
+            review_reason=reason,
         )
 
     def _id(self, path: str, image_sha256: str) -> UUID:

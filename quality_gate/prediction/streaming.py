@@ -21,6 +21,9 @@ from quality_gate.prediction.answering import Outcome, PhotoAnswerer
 from quality_gate.prediction.batch import Batch, photos_of
 from quality_gate.prediction.inbox import ArrivedPhotos
 from quality_gate.prediction.record import Record, record_path
+from quality_gate.review.photos import PhotosUnavailable
+from quality_gate.review.settings import read_review_settings
+from quality_gate.review.sweeping import sweep_photos
 
 if TYPE_CHECKING:
     from quality_gate.inference import OnnxClassifier
@@ -59,12 +62,13 @@ def answer_batch(settings: BatchSettings, classifier: OnnxClassifier, home: Home
     if not total and settings.source != INBOX:
         raise UserError(f"{settings.source}: there are no photos; expected files such as .jpg or .png in it or below.")
     path = record_path(home.batches(manifest.name), settings.source, version)
+    reviews = read_review_settings()
     with _open_log() as log, Record(path) as record:
-        answerer = PhotoAnswerer(classifier, settings.source, record.given)
+        answerer = PhotoAnswerer(classifier, settings.source, record.given, reviews.open_intake())
         new = 0
         move = reporter.progress("predict") if total else None
         outcomes = answerer.outcomes(arrived, remote=photos.is_remote, workers=settings.workers)
-        with closing(outcomes):
+        with _photos_explained(), closing(outcomes):
             for done, added in _recorded(outcomes, record, log):
                 new += added
                 if move:
@@ -72,6 +76,7 @@ def answer_batch(settings: BatchSettings, classifier: OnnxClassifier, home: Home
                     move(done, max(total, done + 1))
         with _explained(record):
             _log_waiting(record, log)
+        sweep_photos(reviews.open_photos(), lambda: log.database)
         if move:
             move(total, total)
         return Batch(manifest.name, settings.source, version, manifest.classes, str(path), new, arrived.on_their_way)
@@ -119,6 +124,14 @@ def _open_log() -> Iterator[PredictionLog]:
         raise UserError(f"The prediction log cannot be used: {error}; mend that and run again.") from None
     with log:
         yield log
+
+
+@contextmanager
+def _photos_explained() -> Iterator[None]:
+    try:
+        yield
+    except PhotosUnavailable as error:
+        raise UserError(f"{error}; mend that and run again: what was answered until then is kept.") from None
 
 
 @contextmanager

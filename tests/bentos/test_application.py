@@ -5,69 +5,15 @@ import io
 import json
 import threading
 
-import httpx
 import pytest
 from PIL import Image
 
 from bentos.answers import Answerer
-from bentos.composition import Composition
-from bentos.explanation import write_head
-from bentos.settings import ServiceSettings
 from quality_gate.data.scenes import encode_scene
 from quality_gate.errors import UserError
-from quality_gate.monitoring.outbox import Backlog, OutboxUnavailable
 
 PHOTO = encode_scene("tomato", 3, size=64)
 KEY = "0123456789abcdef"
-
-
-@pytest.fixture(scope="module")
-def model(write_explainable_model, tmp_path_factory):
-    folder = write_explainable_model(tmp_path_factory.mktemp("model"))
-    write_head(folder, folder)
-    return folder
-
-
-class Sink:
-    """Keeps what it is given, or fails."""
-
-    def __init__(self):
-        self.kept = []
-        self.broken = False
-
-    def record(self, answered):
-        if self.broken:
-            raise OutboxUnavailable
-        self.kept.append(answered)
-
-    def backlog(self):
-        return Backlog(len(self.kept), 0.0, 0)
-
-
-@pytest.fixture
-def ask(model):
-    """Asks an application with settings, or one that is given; ``chunks`` makes the body come in parts."""
-
-    async def health(_scope, _receive, send):
-        await send({"type": "http.response.start", "status": 200, "headers": []})
-        await send({"type": "http.response.body", "body": b"well"})
-
-    def ask(method, path, *, application=None, folder=model, chunks=None, content=PHOTO, kind="image/jpeg", **settings):
-        headers = settings.pop("headers", {})
-        application = application or Composition(ServiceSettings(**settings), Sink()).application(folder)
-
-        async def app(scope, receive, send):
-            await application(scope, receive, send, health)
-
-        async def send():
-            transport = httpx.ASGITransport(app)
-            async with httpx.AsyncClient(transport=transport, base_url="http://gate") as client:
-                body = None if method == "GET" else chunks() if chunks else content
-                return await client.request(method, path, content=body, headers={"content-type": kind, **headers})
-
-        return asyncio.run(asyncio.wait_for(send(), 60))
-
-    return ask
 
 
 def log_lines(capsys):
@@ -113,8 +59,8 @@ def test_neither_keys_nor_names_nor_addresses_are_logged(ask, capsys):
     assert not any(word in said for word in (KEY, "secret", "hidden", "private"))
 
 
-def test_a_slow_body_gets_504_and_gives_its_place_back(model, ask):
-    application = Composition(ServiceSettings(request_timeout_s=0.2, max_concurrency=1), Sink()).application(model)
+def test_a_slow_body_gets_504_and_gives_its_place_back(model, ask, compose):
+    application = compose(model, request_timeout_s=0.2, max_concurrency=1)
 
     async def slowly():
         yield PHOTO[:10]
@@ -157,9 +103,8 @@ def test_a_defect_is_500_without_its_trace_and_the_log_says_where(ask, capsys, m
     assert "content of the photo" not in json.dumps(defect)
 
 
-def test_every_answer_is_recorded_before_it_is_given_and_503_where_it_cannot_be(model, ask):
-    sink = Sink()
-    application = Composition(ServiceSettings(), sink).application(model)
+def test_every_answer_is_recorded_before_it_is_given_and_503_where_it_cannot_be(model, ask, compose, sink):
+    application = compose(model)
     bodies = {
         "/predict": b'--b\r\nContent-Disposition: form-data; name="image"; filename="belt/7.jpg"\r\n\r\n' + PHOTO,
         "/predict_batch": b'--b\r\nContent-Disposition: form-data; name="images"; filename="1.jpg"\r\n\r\n'

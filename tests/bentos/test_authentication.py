@@ -12,6 +12,20 @@ def test_any_key_opens_in_either_header(key, way):
     KeyRing(KEYS).check({way: f"Bearer {key}" if way == "authorization" else key})
 
 
+def test_a_key_says_whose_it_is():
+    ring = KeyRing(["ana:0123456789abcdef", "ana:fedcba9876543210", KEYS[0], KEYS[1]])
+
+    def whose(key):
+        return ring.check({"x-api-key": key})
+
+    assert whose("0123456789abcdef") == whose("fedcba9876543210") == "ana"
+    unnamed = {whose(KEYS[0]), whose(KEYS[1])}
+    assert len(unnamed) == 2
+    assert all(name.startswith("key-") and len(name) == 10 for name in unnamed)
+    with pytest.raises(Refusal):
+        whose("ana:0123456789abcdef")
+
+
 @pytest.mark.parametrize(
     "headers",
     [
@@ -47,4 +61,4 @@ def test_every_key_is_compared_whichever_fits(monkeypatch):
 
 
 def test_without_keys_everything_is_open():
-    KeyRing(()).check({})
+    assert KeyRing(()).check({}) is None

@@ -25,12 +25,12 @@ class Log:
 
 
 @pytest.fixture
-def store(write_tiny_model, tmp_path):
+def store(write_tiny_model, add_golden, tmp_path):
     """Bentos with the same code, as a store holds them; ``first`` is the newest."""
 
     def bento(name, seed):
         source = tmp_path / name / "src"
-        write_tiny_model(source / "bentos" / "model", version=name, seed=seed)
+        add_golden(write_tiny_model(source / "bentos" / "model", version=name, seed=seed))
         (source / "quality_gate").mkdir()
         (source / "quality_gate" / "inference.py").write_text("code")
         return tmp_path / name
@@ -81,11 +81,18 @@ def test_a_bento_with_other_code_is_told_and_not_taken(store, watch):
     assert (taken, lines) == ([], [{"bento": "second", "switch": "other code: start the server again to take it"}])
 
 
+def with_another_temperature(bento):
+    path = bento / "src" / "bentos" / "model" / "model.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "temperature": 1.4}))
+
+
 @pytest.mark.parametrize(
     "damage",
     [
         lambda bento: shutil.rmtree(bento),
         lambda bento: (bento / "src" / "bentos" / "model" / "model.onnx").write_bytes(b"damaged"),
+        lambda bento: (bento / "src" / "bentos" / "model" / "golden.json").unlink(),
+        with_another_temperature,
     ],
 )
 def test_a_bento_that_cannot_be_served_is_told_and_the_next_is_taken(store, watch, damage):

@@ -24,11 +24,14 @@ def validator(document, schema):
 def test_every_address_is_described(document):
     assert set(document["paths"]) == {
         "/", "/predict", "/predict_batch", "/explain", "/model", "/metrics", "/openapi.json",
+        "/review", "/review/next", "/review/record", "/review/undo", "/review/photo",
         "/healthz", "/livez", "/readyz",
     }  # fmt: skip
 
 
-@pytest.mark.parametrize("path", ["/predict", "/predict_batch", "/explain"])
+@pytest.mark.parametrize(
+    "path", ["/predict", "/predict_batch", "/explain", "/review/next", "/review/record", "/review/undo"]
+)
 def test_every_failure_is_described_with_an_example(document, path):
     responses = document["paths"][path]["post"]["responses"]
 
@@ -52,9 +55,16 @@ def test_the_photo_is_described_as_a_file_and_as_the_body(document):
 def test_the_examples_are_what_their_schemas_say(document):
     examples = {name: schema for name, schema in document["components"]["schemas"].items() if "example" in schema}
 
-    assert set(examples) == {"Answer", "BatchAnswer", "Explanation"}
+    assert set(examples) == {"Answer", "BatchAnswer", "Explanation", "Turn", "Kept"}
     for name, schema in examples.items():
         assert validator(document, schema).is_valid(schema["example"]), name
+
+
+@pytest.mark.parametrize("path", ["/review/next", "/review/record", "/review/undo"])
+def test_what_is_asked_in_json_is_described_with_an_example(document, path):
+    schema = document["paths"][path]["post"]["requestBody"]["content"][JSON]["schema"]
+
+    assert validator(document, schema).is_valid(schema["example"])
 
 
 @pytest.mark.parametrize(

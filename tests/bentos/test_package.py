@@ -26,13 +26,17 @@ from bentos.entry import QualityGateService
 photo = io.BytesIO()
 Image.new("RGB", (40, 30), (250, 0, 0)).save(photo, format="PNG")
 sent = []
-async def receive():
-    return {"type": "http.request", "body": photo.getvalue(), "more_body": False}
-async def send(message):
-    sent.append(message)
-scope = {"type": "http", "method": "POST", "path": "/predict", "headers": [(b"content-type", b"image/png")]}
+async def ask(path, kind, body):
+    async def receive():
+        return {"type": "http.request", "body": body, "more_body": False}
+    async def send(message):
+        sent.append(message)
+    scope = {"type": "http", "method": "POST", "path": path, "headers": [(b"content-type", kind)]}
+    await service.application(scope | {"client": ("127.0.0.1", 1)}, receive, send, None)
 service = QualityGateService()
-asyncio.run(service.application(scope, receive, send, None))
+asyncio.run(ask("/predict", b"image/png", photo.getvalue()))
+asyncio.run(ask("/review/next", b"application/json", b'{"desk": "b1c5a5a4-0a51-4f0e-9a3e-2f7f6a1f3a10"}'))
+assert "waiting" in json.loads(sent[3]["body"]), sent[3]["body"]
 # The answer goes into the database now.
 service.close()
 answer = json.loads(sent[1]["body"])
@@ -104,10 +108,11 @@ def test_a_bento_holds_the_sources_and_the_model_without_its_weights(built):
     source = bento_folder(built, built.tags[1]) / "src"
     files = {str(path.relative_to(source)) for path in source.rglob("*") if path.is_file() and path.suffix != ".pyc"}
 
+    carried = (*MODEL_FILES, "golden.json")
     # Of the weights only the last layer, for explanations.
-    model = {f"bentos/model/{file}" for file in (*MODEL_FILES, "head.npz")}
+    model = {f"bentos/model/{file}" for file in (*carried, "head.npz")}
     assert files == {"bentofile.yaml", *SOURCES, *model}
-    for file in MODEL_FILES:
+    for file in carried:
         assert (source / "bentos" / "model" / file).read_bytes() == (built.model / file).read_bytes()
 
 
@@ -151,6 +156,23 @@ def test_a_folder_that_is_no_model_is_told_and_builds_nothing(model, tmp_path, m
     with pytest.raises(UserError, match=file):
         build_bento(model, name="visual_quality_gate")
     assert not (tmp_path / "home").exists()
+
+
+def test_a_model_that_answers_otherwise_than_it_did_is_told_and_the_one_before_stays(
+    model, add_golden, tmp_path, monkeypatch
+):
+    former = tmp_path / "home" / "bentos" / "gate" / "1-former"
+    former.mkdir(parents=True)
+    (former.parent / "latest").write_text("1-former")
+    before = tree(tmp_path / "home")
+    monkeypatch.setenv("BENTOML_HOME", str(tmp_path / "home"))
+    manifest = json.loads((add_golden(model) / "model.json").read_text())
+    (model / "model.json").write_text(json.dumps({**manifest, "classes": manifest["classes"][::-1]}))
+
+    with pytest.raises(UserError, match="the golden photo of onion is answered tomato with"):
+        build_bento(model, name="gate")
+    assert tree(tmp_path / "home") == before
+    assert (former.parent / "latest").read_text() == "1-former"
 
 
 @pytest.mark.parametrize("name", ["quality_gate", "bentos", "json"])

@@ -1,3 +1,5 @@
+from dataclasses import replace
+from datetime import timedelta
 from uuid import UUID
 
 import pytest
@@ -11,10 +13,13 @@ from quality_gate.inference import Decision
 from quality_gate.monitoring.log_settings import PredictionLogSettings
 from quality_gate.monitoring.outbox import OutboxUnavailable
 from quality_gate.monitoring.prediction_log import PredictionLog, Window
+from quality_gate.review.intake import ReviewIntake
+from quality_gate.review.photos import PhotoStore, PhotosUnavailable
 
-FACTS = audit_bytes(encode_scene("tomato", 3, size=64))
+PHOTO = encode_scene("tomato", 3, size=64)
+FACTS = audit_bytes(PHOTO)
 DECISION = Decision("tomato", 0.9, {"onion": 0.1, "tomato": 0.9}, "accept", "belt:7")
-ANSWERED = AnsweredPhoto(DECISION, 0.6, FACTS.image_id, "belt/7.jpg\n", FACTS, 0.0125, b"seen")
+ANSWERED = AnsweredPhoto(DECISION, 0.6, FACTS.image_id, "belt/7.jpg\n", FACTS, 0.0125, PHOTO, b"seen")
 
 
 @pytest.fixture
@@ -24,8 +29,13 @@ def settings(tmp_path):
 
 
 @pytest.fixture
-def sink(settings):
-    sink = PredictionSink(settings)
+def photos(tmp_path):
+    return PhotoStore(tmp_path / "photos", max_bytes=10**6, retention=timedelta(days=1))
+
+
+@pytest.fixture
+def sink(settings, photos):
+    sink = PredictionSink(settings, ReviewIntake(photos, 0.0))
     yield sink
     sink.close()
 
@@ -55,9 +65,9 @@ def test_a_name_of_a_photo_is_kept_as_one_line(sink, settings):
     assert logged(settings)[0].image_name == "belt/7.jpg?"
 
 
-def test_what_waits_for_a_database_that_is_away_is_counted(settings):
+def test_what_waits_for_a_database_that_is_away_is_counted(settings, photos):
     nowhere = SecretStr("postgresql://nobody@127.0.0.1:1/nowhere")
-    sink = PredictionSink(settings.model_copy(update={"database_url": nowhere}))
+    sink = PredictionSink(settings.model_copy(update={"database_url": nowhere}), ReviewIntake(photos, 0.0))
     sink.record([ANSWERED, ANSWERED])
 
     assert sink.backlog().rows == 2
@@ -68,3 +78,33 @@ def test_an_outbox_that_cannot_be_written_is_told_to_who_records(sink):
 
     with pytest.raises(OutboxUnavailable):
         sink.record([ANSWERED])
+
+
+def test_of_what_goes_to_review_the_photo_is_kept_before_the_answer_is_given(sink, settings, photos):
+    sink.record([replace(ANSWERED, answer=replace(DECISION, decision="review")), ANSWERED])
+    assert photos.read(FACTS.image_id) == PHOTO
+    sink.close()
+
+    assert sorted(str(one.review_reason) for one in logged(settings)) == ["None", "review"]
+
+
+def test_of_what_is_accepted_only_the_drawn_share_is_kept(settings, photos):
+    draws = iter([0.5, 0.001])
+    sink = PredictionSink(settings, ReviewIntake(photos, 0.01, draw=lambda: next(draws)))
+    sink.record([ANSWERED])
+    assert not photos.holds(FACTS.image_id)
+    sink.record([ANSWERED])
+    assert photos.holds(FACTS.image_id)
+    sink.close()
+
+    assert sorted(str(one.review_reason) for one in logged(settings)) == ["None", "audit"]
+
+
+def test_where_a_photo_cannot_be_kept_nothing_is_recorded(sink, photos, settings):
+    photos.folder.write_text("a file in place of the folder")
+
+    with pytest.raises(PhotosUnavailable):
+        sink.record([replace(ANSWERED, answer=replace(DECISION, decision="review"))])
+    sink.close()
+
+    assert logged(settings) == []

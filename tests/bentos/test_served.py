@@ -20,7 +20,8 @@ def store(built, tmp_path, monkeypatch):
     manifest = ModelManifest.load(built.model)
     folder = tmp_path / "bentos" / "bentos" / GATE
     former, version = (tag.split(":")[1] for tag in built.tags)
-    champion = SimpleNamespace(version=manifest.version, digests={"answers": manifest.answers_digest})
+    digests = {"answers": manifest.answers_digest, "golden": manifest.digests["golden"]}
+    champion = SimpleNamespace(version=manifest.version, digests=digests)
     return SimpleNamespace(folder=folder, champion=champion, version=version, former=former, bento=folder / version)
 
 
@@ -49,6 +50,14 @@ def with_damaged_network(store):
     (store.bento / "src" / "bentos" / "model" / "model.onnx").write_bytes(b"damaged")
 
 
+def without_golden_photos(store):
+    (store.bento / "src" / "bentos" / "model" / "golden.json").unlink()
+
+
+def with_other_golden_photos(store):
+    store.champion.digests = {**store.champion.digests, "golden": "others"}
+
+
 def without_manifest(store):
     (store.bento / "src" / "bentos" / "model" / "model.json").unlink()
 
@@ -63,7 +72,7 @@ def of_another_version(store):
 
 
 def of_another_model(store):
-    store.champion.digests = {"answers": "another"}
+    store.champion.digests = {**store.champion.digests, "answers": "another"}
 
 
 def of_a_champion_without_digest(store):
@@ -87,9 +96,9 @@ def with_an_unreadable_build_file(store):
 @pytest.mark.parametrize(
     "change",
     [
-        pointer_to_the_former, removed, without_pointer, without_network, with_damaged_network, without_manifest,
-        with_other_code, of_another_version, of_another_model, of_a_champion_without_digest, with_other_libraries,
-        with_another_server, with_an_unreadable_build_file,
+        pointer_to_the_former, removed, without_pointer, without_network, with_damaged_network, without_golden_photos,
+        with_other_golden_photos, without_manifest, with_other_code, of_another_version, of_another_model,
+        of_a_champion_without_digest, with_other_libraries, with_another_server, with_an_unreadable_build_file,
     ],
 )  # fmt: skip
 def test_any_other_bento_does_not(store, change):

@@ -44,6 +44,7 @@ def test_every_setting_is_read_from_its_variable():
     ("name", "value", "reason"),
     [
         ("API_KEYS", "too-short-1234", "16 or more"),
+        ("API_KEYS", "a-rather-long-name:short", "16 or more"),
         ("API_KEYS", "with a space in the middle", "16 or more"),
         ("API_KEYS", "schlüssel-mit-umlaut", "16 or more"),
         ("MAX_UPLOAD_MB", "much", "valid number"),

@@ -10,6 +10,7 @@ from quality_gate.evaluation.predictions import predict_logits
 from quality_gate.evaluation.served_model import make_ready_to_serve
 from quality_gate.inference import OnnxClassifier, softmax
 from quality_gate.models.folder import ModelFolder
+from quality_gate.models.golden import answer_photo, read_golden_photos
 from quality_gate.models.manifest import file_digest
 from quality_gate.models.smoke import smoke_test
 from quality_gate.settings import CalibrationSettings, ServingSettings
@@ -84,6 +85,17 @@ def test_a_network_that_cannot_be_quantised_is_served_as_it_was_judged_and_says_
 
     assert (served.model.manifest.precision, served.problem) == ("float32", "no such operator: Odd")
     assert served.comparison is None
+
+
+@pytest.mark.parametrize("settings", [ANYTHING_GOES, ServingSettings(int8=False)])
+def test_it_has_golden_photos_that_it_answers_as_it_is_served(serve, settings):
+    model = serve(settings).model
+
+    golden = read_golden_photos(model.path)
+    assert [photo.label for photo in golden] == list(model.manifest.classes)
+    assert model.manifest.digests["golden"] == file_digest(model.path / "golden.json")
+    served = OnnxClassifier(model.path)
+    assert [photo.probabilities for photo in golden] == [answer_photo(served, photo.image) for photo in golden]
 
 
 @pytest.mark.parametrize("settings", [ANYTHING_GOES, ServingSettings(int8=False)])

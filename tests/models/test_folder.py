@@ -28,6 +28,17 @@ def test_a_saved_model_is_the_same_model(model, tmp_path):
     assert ModelFolder.load(copy).manifest == model.manifest
 
 
+def test_golden_photos_are_saved_with_a_model_that_has_some(model, add_golden, tmp_path):
+    add_golden(model.path)
+    copy = tmp_path / "copy"
+    copy.mkdir()
+
+    model.save(copy)
+
+    assert contents(copy) == contents(model.path)
+    assert "golden.json" in contents(copy)
+
+
 def test_a_copy_has_the_network_and_another_manifest_and_leaves_the_first_as_it_is(model, tmp_path):
     before = contents(model.path)
     target = tmp_path / "calibrated"

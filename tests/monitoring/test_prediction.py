@@ -41,6 +41,7 @@ def predictions(draw):
             st.builds(ImageStatistics, EDGE, EDGE, POSITIVE, UNIT, UNIT, UNIT, UNIT, UNIT, POSITIVE)
         ),
         features=draw(st.none() | st.binary(max_size=40).map(lambda half: half + half)),
+        review_reason=draw(st.sampled_from([None, "review", "audit"])),
     )  # fmt: skip
 
 
@@ -52,6 +53,12 @@ def test_a_prediction_comes_back_from_its_line_as_it_was(prediction):
     assert again == prediction
     assert list(again.probabilities) == list(prediction.probabilities)
     assert Prediction.from_json(line.encode()) == prediction
+
+
+def test_a_line_from_before_there_were_reviews_is_read(make_prediction):
+    values = json.loads(make_prediction(review_reason="audit").to_json())
+    del values["review_reason"]
+    assert Prediction.from_json(json.dumps(values)).review_reason is None
 
 
 @pytest.mark.parametrize(
@@ -85,6 +92,7 @@ def test_a_prediction_comes_back_from_its_line_as_it_was(prediction):
         ("features", b"odd"),
         ("features", b"ab" * 3000),
         ("features", "text"),
+        ("review_reason", "boredom"),
     ],
 )
 def test_what_cannot_be_logged_is_refused_with_the_name_of_the_field(make_prediction, field, value):

