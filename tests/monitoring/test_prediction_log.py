@@ -227,7 +227,7 @@ def test_the_migrations_make_what_the_code_expects(log):
         assert compare_metadata(context, METADATA) == []
 
 
-@pytest.mark.parametrize("revision", ["0001", "0002"])
+@pytest.mark.parametrize("revision", ["0001", "0002", "0003"])
 def test_a_log_of_an_older_revision_is_upgraded_and_keeps_its_rows(engine, database_url, make_prediction, revision):
     migrate(engine, revision)
     predictions = [make_prediction(), make_prediction()]
