@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Callable
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,7 +17,7 @@ from quality_gate.schedules.commands import schedule
 from quality_gate.settings import TrainingSettings
 
 if TYPE_CHECKING:
-    from quality_gate.monitoring.database import Database
+    pass
 
 DEFAULT_NAME = TrainingSettings().name
 
@@ -122,11 +121,12 @@ def labels() -> None:
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
 def export_file(name: str, file: Path) -> None:
     """Write the reviews of a gate, and the photos that wait for one, into FILE."""
+    from quality_gate.monitoring.log_settings import log_database
     from quality_gate.review.labels_file import export_labels
     from quality_gate.review.reading import Reviews
     from quality_gate.review.settings import read_review_settings
 
-    with _review_database() as database:
+    with log_database() as database:
         count = export_labels(file, Reviews(database, name), read_review_settings().open_photos())
     click.echo(f"{count} rows in {file}; fill the column label of those that have none, and bring it back with import.")
 
@@ -137,6 +137,7 @@ def export_file(name: str, file: Path) -> None:
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
 def import_file(name: str, reviewer: str | None, file: Path) -> None:
     """Add the labels in FILE: all of them, or none where a row is wrong."""
+    from quality_gate.monitoring.log_settings import log_database
     from quality_gate.review.desk import ReviewDesk
     from quality_gate.review.labels_file import import_labels
     from quality_gate.review.reading import Reviews
@@ -145,23 +146,10 @@ def import_file(name: str, reviewer: str | None, file: Path) -> None:
     champion = _ledger(name).champion()
     if champion is None:
         raise UserError(f"{name} has no champion yet, so no classes; see quality-gate status --name {name}")
-    with _review_database() as database:
+    with log_database() as database:
         desk, reviews = ReviewDesk(database, name, classes=champion.classes), Reviews(database, name)
         came = import_labels(file, desk, reviews, gate=name, reviewer=reviewer or local_reviewer())
     click.echo(f"{came.new} labels added, {came.known} known already, {came.empty} rows without a label.")
-
-
-@contextmanager
-def _review_database() -> Iterator[Database]:
-    from quality_gate.monitoring.database import LogUnavailable
-    from quality_gate.monitoring.log_settings import read_log_settings
-
-    try:
-        database = read_log_settings().open_database()
-        with closing(database):
-            yield database
-    except LogUnavailable as error:
-        raise UserError(f"The database of the reviews cannot be used: {error}; mend that and run again.") from None
 
 
 @main.command()

@@ -4,13 +4,17 @@ from typing import Annotated
 
 from pydantic import Field
 
+from quality_gate.gate_name import GateName
 from quality_gate.settings_section import Settings
+
+PERFORMANCE_DEFAULTS = "pipelines/performance.yaml"
 
 
 class PerformanceSettings(Settings):
     """When there is enough to tell, and when to raise the alarm.
 
     Attributes:
+        name: the gate whose champion is told of.
         min_audited: labelled photos of either kind, accepted or sent to review, below which a period has no figures; of
             fewer answers all.
         min_class_photos: audited photos of a class, or answered with it, below which it has no figures. With fewer, the
@@ -21,6 +25,7 @@ class PerformanceSettings(Settings):
         seed: of the draws.
     """
 
+    name: GateName = "visual_quality_gate"
     min_audited: Annotated[int, Field(ge=1)] = 30
     min_class_photos: Annotated[int, Field(ge=1)] = 5
     false_alarm_rate: Annotated[float, Field(gt=0, lt=1)] = 0.01

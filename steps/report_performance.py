@@ -1,26 +1,47 @@
-"""Write the page of what people said of a model's answers in production."""
+"""Say how good the champion is in production, by what people said of its answers."""
 
 from typing import Annotated
 
 from zenml import step
 from zenml.types import HTMLString
 
-from quality_gate.performance.report import PerformanceReport
+from quality_gate.home import locate
+from quality_gate.performance_settings import PerformanceSettings
 from steps.context import report_folder
 
 
 @step
-def report_performance(report: PerformanceReport) -> Annotated[HTMLString, "performance_report"]:
-    """Write ``performance.html`` into the folder of the run.
-
-    Args:
-        report: of the model.
+def report_performance(
+    settings: PerformanceSettings,
+) -> tuple[Annotated[HTMLString, "performance_report"], Annotated[str, "performance_verdict"]]:
+    """Read the log and the reviews, and write ``performance.html`` into the folder of the run.
 
     Returns:
-        The page.
-    """
-    from quality_gate.reports.performance_page import performance_page
+        The page, and the sentence at its top.
 
+    Raises:
+        UserError: there is no champion, the prediction log cannot be used, or a label is no class.
+    """
+    from quality_gate.performance.gathering import read_production, tested_scores
+    from quality_gate.performance.report import performance_report
+    from quality_gate.prediction.champion import champion_of
+    from quality_gate.reports.performance_page import performance_page, verdict
+
+    champion = champion_of(locate(), settings.name)
+    assert champion.version is not None
+    answers, volumes = read_production(settings.name, champion.version)
+    certified = champion.routing.get("threshold") is not None
+    report = performance_report(
+        answers,
+        volumes,
+        settings,
+        gate=settings.name,
+        model_version=champion.version,
+        classes=champion.classes,
+        alpha=champion.routing["alpha"] if certified else None,
+        tested=tested_scores(champion),
+    )
     page = performance_page(report)
     (report_folder(report.gate) / "performance.html").write_text(page, encoding="utf-8")
-    return HTMLString(page)
+    said = verdict(report)
+    return HTMLString(page), f"{said.headline} {said.detail}".strip()

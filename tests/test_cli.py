@@ -382,7 +382,7 @@ class TestLabels:
         monkeypatch.setenv("QUALITY_GATE_DATABASE_URL", "postgresql://u:hunter2@127.0.0.1:1/nowhere")
         said = run("labels", "export", tmp_path / "labels.csv")
         assert said.exit_code == 1
-        assert said.output.startswith("Error: The database of the reviews cannot be used: postgresql://127.0.0.1:1/")
+        assert said.output.startswith("Error: The prediction log cannot be used: postgresql://127.0.0.1:1/")
         assert "hunter2" not in said.output
 
 

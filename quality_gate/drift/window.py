@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,8 +13,7 @@ import numpy as np
 
 from quality_gate.drift.observations import Observations
 from quality_gate.errors import UserError
-from quality_gate.monitoring.database import LogUnavailable
-from quality_gate.monitoring.log_settings import read_log_settings
+from quality_gate.monitoring.log_settings import log_database
 from quality_gate.step_value import StepValue
 
 if TYPE_CHECKING:
@@ -86,12 +84,13 @@ def read_window(
     Raises:
         UserError: the log cannot be used, or holds answers that are none of this model.
     """
-    from quality_gate.monitoring.prediction_log import Window
+    from quality_gate.monitoring.prediction_log import PredictionLog, Window
 
     gate, hours = settings.name, settings.hours
     # What is answered while this reads is none of this window.
     until = datetime.now(UTC) if settings.until is None else datetime.fromisoformat(settings.until)
-    with _open_log() as log:
+    with log_database() as database:
+        log = PredictionLog(database)
         versions = log.count_by_version(Window(hours=hours, gate=gate, until=until))
         window = Window(hours=hours, photos=settings.photos, gate=gate, model_version=model_version, until=until)
         found = log.count(window)
@@ -126,12 +125,3 @@ def _drawn(log: PredictionLog, window: Window, found: int, most: int, seed: int)
         return list(predictions)
     chosen = set(np.random.default_rng(seed).choice(found, most, replace=False).tolist())
     return [prediction for place, prediction in enumerate(predictions) if place in chosen]
-
-
-@contextmanager
-def _open_log() -> Iterator[PredictionLog]:
-    try:
-        with read_log_settings().open_log() as log:
-            yield log
-    except LogUnavailable as error:
-        raise UserError(f"The prediction log cannot be used: {error}; mend that and run again.") from None

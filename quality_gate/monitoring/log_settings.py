@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field, SecretStr, field_validator
 
+from quality_gate.errors import UserError
 from quality_gate.home import locate
 from quality_gate.monitoring.outbox import DEFAULT_MAX_BYTES, Durability, Outbox
 from quality_gate.monitoring.shipper import Shipper
@@ -127,3 +129,19 @@ def read_log_settings(environment: Mapping[str, str] | None = None) -> Predictio
         home = locate()
         values = {"database_url": f"sqlite:///{home.predictions}", "outbox": str(home.outbox)} | values
     return parse_variables(PredictionLogSettings, values, VARIABLES)
+
+
+@contextmanager
+def log_database() -> Iterator[Database]:
+    """The database of the prediction log and of the reviews, as the environment names it.
+
+    Raises:
+        UserError: it cannot be used, when it is opened or while the block lasts.
+    """
+    from quality_gate.monitoring.database import LogUnavailable
+
+    try:
+        with closing(read_log_settings().open_database()) as database:
+            yield database
+    except LogUnavailable as error:
+        raise UserError(f"The prediction log cannot be used: {error}; mend that and run again.") from None

@@ -12,16 +12,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from types import TracebackType
 from typing import Any, Self
 
-from sqlalchemy import ColumnElement, Insert, RowMapping, Select, func, literal, select, tuple_
+from sqlalchemy import ColumnElement, Date, Insert, RowMapping, Select, func, literal, select, tuple_
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DataError, IntegrityError
 
 from quality_gate.monitoring.database import Database, explained, said
-from quality_gate.monitoring.prediction import ImageStatistics, Prediction
+from quality_gate.monitoring.prediction import DecisionName, ImageStatistics, Prediction
 from quality_gate.monitoring.schema import PREDICTIONS
 
 PAGE_ROWS = 2_000
@@ -162,6 +162,19 @@ class PredictionLog:
         query = select(version, func.count()).where(*_conditions(window)).group_by(version).order_by(version)
         with self.database.reading() as connection:
             return {row[0]: row[1] for row in connection.execute(query)}
+
+    def count_by_day(self, window: Window) -> dict[tuple[date, DecisionName], int]:
+        """How many predictions of a window were accepted, or went to review, on each day in UTC.
+
+        Raises:
+            LogUnavailable: the database does not answer.
+        """
+        columns = PREDICTIONS.c
+        is_sqlite = self.database.engine.dialect.name == "sqlite"
+        day = func.date(columns.time if is_sqlite else func.timezone("UTC", columns.time), type_=Date())
+        query = select(day, columns.decision, func.count()).where(*_conditions(window)).group_by(day, columns.decision)
+        with self.database.reading() as connection:
+            return {(row[0], row[1]): row[2] for row in connection.execute(query)}
 
     def close(self) -> None:
         """Close all connections."""

@@ -39,11 +39,11 @@ def calibration_drift(production: Mapping[str, Estimate], champion: Scores) -> t
 
     Args:
         production: scores of a period by name.
-        champion: the model on its test photos.
+        champion: the model on its test photos; scores without an interval are passed over.
     """
     tested = champion.metrics.scalars()
     return tuple(
         CalibrationDrift(name, production[name], tested[name], champion.intervals[name])
         for name in CALIBRATION_SCORES
-        if name in production
+        if name in production and name in champion.intervals
     )

@@ -40,7 +40,7 @@ def test_what_was_said_at_the_desk_joins_the_operational_dataset(database_url, h
 
 def test_a_database_that_is_away_is_one_sentence_and_changes_nothing(home, monkeypatch):
     monkeypatch.setenv("QUALITY_GATE_DATABASE_URL", "postgresql://ana:hunter2@127.0.0.1:9/none")
-    with pytest.raises(UserError, match=r"^The reviews cannot be read \(.*\); nothing was changed") as error:
+    with pytest.raises(UserError, match=r"^The prediction log cannot be used: .*; mend that and run again") as error:
         gather_operational_photos(home, "belt", CLASSES)
     assert "hunter2" not in str(error.value)
     assert not home.operational("belt").exists()

@@ -1,0 +1,83 @@
+"""What the prediction log and the reviews know of a champion in production."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from datetime import date, timedelta
+from typing import TYPE_CHECKING
+
+from quality_gate.evaluation.bootstrap import Interval
+from quality_gate.evaluation.metrics import Metrics
+from quality_gate.evaluation.scores import Scores
+from quality_gate.ledger import LedgerEntry
+from quality_gate.monitoring.log_settings import log_database
+from quality_gate.performance.answers import InspectedAnswer, Volume
+from quality_gate.performance.periods import NO_VOLUME
+
+if TYPE_CHECKING:
+    from quality_gate.monitoring.prediction import Prediction
+    from quality_gate.review.verdict import Review
+
+# What the gate calls the scores of calibration in its table, which the ledger keeps.
+_RULES: Mapping[str, str] = {"brier": "Brier score", "ece": "expected calibration error"}
+
+
+def read_production(gate: str, model_version: str) -> tuple[list[InspectedAnswer], dict[date, Volume]]:
+    """Read the answers of a model that went to a person, and how many it gave in each week.
+
+    Args:
+        gate: name of the gate.
+        model_version: of the model in the registry.
+
+    Returns:
+        The answers, the newest first, and the volumes by the Monday of their week in UTC.
+
+    Raises:
+        UserError: the prediction log cannot be used.
+    """
+    from quality_gate.monitoring.prediction_log import PredictionLog, Window
+    from quality_gate.review.reading import Reviews
+
+    with log_database() as database:
+        log, reviews = PredictionLog(database), Reviews(database, gate).by_photo()
+        window = Window(gate=gate, model_version=model_version)
+        days = log.count_by_day(window)
+        chosen = log.read(Window(gate=gate, model_version=model_version, for_review=True))
+        answers = [inspected(one, reviews.get(one.image_sha256, ())) for page in chosen for one in page]
+    volumes: defaultdict[date, Volume] = defaultdict(lambda: NO_VOLUME)
+    for (day, decision), count in days.items():
+        added = Volume(count, 0) if decision == "accept" else Volume(0, count)
+        volumes[day - timedelta(days=day.weekday())] += added
+    return answers, dict(volumes)
+
+
+def inspected(prediction: Prediction, reviews: Sequence[Review]) -> InspectedAnswer:
+    """An answer with what people said of its photo; on which they disagree, nothing is known.
+
+    Args:
+        prediction: an answer that went to a person.
+        reviews: of its photo, the latest of each reviewer, oldest first.
+    """
+    given = [review for review in reviews if review.label is not None]
+    agreed = given if len({review.label for review in given}) == 1 else []
+    assert prediction.review_reason is not None
+    return InspectedAnswer(
+        id=str(prediction.id),
+        time=prediction.time,
+        model_version=prediction.model_version,
+        label=prediction.label,
+        probabilities=prediction.probabilities,
+        reason=prediction.review_reason,
+        share=prediction.review_share or 1.0,
+        true_label=agreed[0].label if agreed else None,
+        reviewed_at=agreed[0].time if agreed else None,
+    )
+
+
+def tested_scores(champion: LedgerEntry) -> Scores:
+    """The champion on its test photos, as the ledger has it: intervals only of the scores of calibration."""
+    rules = {rule["rule"]: rule["interval"] for rule in champion.gate["rules"]}
+    found = {score: rules.get(rule) for score, rule in _RULES.items()}
+    intervals = {score: Interval.from_json(interval) for score, interval in found.items() if interval}
+    return Scores(Metrics.from_json(champion.metrics), intervals)
