@@ -165,7 +165,13 @@ def test_requests_beyond_the_concurrency_limit_get_429_while_health_is_answered(
     with ExitStack() as stack:
         for _ in range(40):
             stack.enter_context(server.begin_request(body, 100))
-        assert 429 in statuses(client, until=429)
+        # The first photo may be taken before them, and leave its place free: they go on coming.
+        for _ in range(100):
+            answered = predict(client, encoded(quarters())).status_code
+            if answered == 429:
+                break
+            stack.enter_context(server.begin_request(body, 100))
+        assert answered == 429
         assert client.get("/livez").status_code == 200
 
 
