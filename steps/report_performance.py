@@ -22,7 +22,7 @@ def report_performance(
     Raises:
         UserError: there is no champion, the prediction log cannot be used, or a label is no class.
     """
-    from quality_gate.performance.gathering import read_production, tested_scores
+    from quality_gate.performance.gathering import read_production, scores_on_test
     from quality_gate.performance.report import performance_report
     from quality_gate.prediction.champion import champion_of
     from quality_gate.reports.performance_page import performance_page, verdict
@@ -39,7 +39,7 @@ def report_performance(
         model_version=champion.version,
         classes=champion.classes,
         alpha=champion.routing["alpha"] if certified else None,
-        tested=tested_scores(champion),
+        tested=scores_on_test(champion),
     )
     page = performance_page(report)
     (report_folder(report.gate) / "performance.html").write_text(page, encoding="utf-8")

@@ -75,7 +75,7 @@ def inspected(prediction: Prediction, reviews: Sequence[Review]) -> InspectedAns
     )
 
 
-def tested_scores(champion: LedgerEntry) -> Scores:
+def scores_on_test(champion: LedgerEntry) -> Scores:
     """The champion on its test photos, as the ledger has it: intervals only of the scores of calibration."""
     rules = {rule["rule"]: rule["interval"] for rule in champion.gate["rules"]}
     found = {score: rules.get(rule) for score, rule in _RULES.items()}

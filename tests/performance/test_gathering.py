@@ -8,7 +8,7 @@ from quality_gate.evaluation.bootstrap import Interval
 from quality_gate.monitoring.database import Database
 from quality_gate.monitoring.prediction_log import PredictionLog
 from quality_gate.performance.answers import Volume
-from quality_gate.performance.gathering import inspected, read_production, tested_scores
+from quality_gate.performance.gathering import inspected, read_production, scores_on_test
 from quality_gate.review.desk import ReviewDesk
 from quality_gate.review.verdict import Review
 
@@ -76,6 +76,6 @@ def test_the_test_figures_of_a_champion_are_those_of_its_ledger(make_entry, make
         {"rule": "expected calibration error", "interval": None},
     ]
     entry = make_entry("promoted", "1", metrics=make_scores(brier=0.15).metrics.to_json(), gate={"rules": rules})
-    scores = tested_scores(entry)
+    scores = scores_on_test(entry)
     assert scores.metrics.brier == 0.15
     assert scores.intervals == {"brier": Interval(0.1, 0.2)}
