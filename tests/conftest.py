@@ -37,6 +37,8 @@ CERTIFICATE = RoutingCertificate(
 )
 
 
+# Before the plugin reads the groups.
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Run in one process what shares a costly fixture: the session's checkout, which comes first, else the file."""
     for item in items:
