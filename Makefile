@@ -42,6 +42,7 @@ bench: $(VENV)/.dev $(READY) ## measure every speed claim: make bench PHOTOS=FOL
 	@python -m benchmarks.cached_run --photos "$(PHOTOS)"
 	@python -m benchmarks.prediction_log
 	@python -m benchmarks.serving --bento cached_run:latest --peer "$(SERVING_PEER)" --photos "$(PHOTOS)"
+	@python -m benchmarks.database_away --bento cached_run:latest
 	@python -m benchmarks.batch_prediction --photos "$(PHOTOS)"
 
 # The gate whose newest Bento goes into an image, and what that image stands on.
