@@ -105,8 +105,8 @@ class Answerer:
             name=photo.name,
             statistics=statistics,
             latency_s=time.perf_counter() - arrived,
-            features=features,
             data=photo.data,
+            features=features,
         )
 
     def classify(self, image: Image.Image) -> Decision:

@@ -211,7 +211,8 @@ def _describe(manifest: ModelManifest, name: str) -> str:
         f"{', '.join(manifest.classes)} apart.\n\n{promise}\n\n"
         "`POST /predict` takes a photo in the multipart field `image`, `POST /predict_batch` many in `images`, `POST "
         "/explain` shows what in a photo spoke for the answer; `GET /model` describes the model, `GET /openapi.json` "
-        'the interface, and `GET /` is a page. What cannot be answered gets `{"error": "…"}`: 422 without a usable '
+        "the interface, `GET /` is a page, and `GET /review` the one on which people review photos. What cannot be "
+        'answered gets `{"error": "…"}`: 422 without a usable '
         "photo, 413 for a body that is too large, 429 while too many requests wait, 504 after the time limit.\n"
     )
 

@@ -60,6 +60,7 @@ class PredictionSink:
     def _prediction(self, photo: AnsweredPhoto, now: datetime) -> Prediction:
         answer = photo.answer
         gate, _, version = answer.model_version.partition(":")
+        drawn = self._intake.draw(answer.decision)
         return Prediction(
             id=uuid4(),
             time=now,
@@ -75,6 +76,7 @@ class PredictionSink:
             latency_ms=1000 * photo.latency_s,
             origin="service",
             image=ImageStatistics.of(photo.statistics),
+            review_reason=drawn.review_reason,
+            review_share=drawn.review_share,
             features=photo.features,
-            review_reason=self._intake.reason(answer.decision),
         )

@@ -14,6 +14,7 @@ import click
 from quality_gate.errors import UserError
 from quality_gate.home import locate
 from quality_gate.ledger import LEDGER_FILE, Ledger
+from quality_gate.schedules.commands import schedule
 from quality_gate.settings import TrainingSettings
 
 if TYPE_CHECKING:
@@ -29,10 +30,13 @@ name_option = click.option(
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="visual-quality-gate")
 def main() -> None:
-    """Look at a gate's champion, deploy it, go back to the former one, exchange labels, make demo photos.
+    """Look at a gate's champion, deploy it, go back to the former one, exchange labels, watch drift, plan runs.
 
     Training is `zenml pipeline run training`; serving is `bentoml serve NAME:latest`.
     """
+
+
+main.add_command(schedule)
 
 
 @main.command()
@@ -108,15 +112,6 @@ def demo(folder: Path, train_per_class: int, test_per_class: int, seed: int, shi
     click.echo(f"{count} photos in {folder}.")
 
 
-@main.command()
-@click.option("--port", default=8100, show_default=True, help="Of this machine; only it is answered.")
-def monitor(port: int) -> None:
-    """Show the windows of drift runs over time, in Evidently's pages."""
-    from quality_gate.drift.evidently import serve_workspace
-
-    serve_workspace(locate().evidently, port, announce=click.echo)
-
-
 @main.group()
 def labels() -> None:
     """Take what people said of photos out as CSV, and bring in what they said elsewhere."""
@@ -167,6 +162,15 @@ def _review_database() -> Iterator[Database]:
             yield database
     except LogUnavailable as error:
         raise UserError(f"The database of the reviews cannot be used: {error}; mend that and run again.") from None
+
+
+@main.command()
+@click.option("--port", default=8100, show_default=True, help="Of this machine; only it is answered.")
+def monitor(port: int) -> None:
+    """Show the windows of drift runs over time, in Evidently's pages."""
+    from quality_gate.drift.evidently import serve_workspace
+
+    serve_workspace(locate().evidently, port, announce=click.echo)
 
 
 def _say_how_to_serve(name: str) -> None:

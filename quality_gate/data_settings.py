@@ -10,6 +10,9 @@ from quality_gate.settings_section import Settings
 
 DEMO = "demo"
 
+# What a source says of photos of the operation, in place of train or test.
+REVIEWED = "reviewed"
+
 
 def _places(given: object) -> object:
     places = [given] if isinstance(given, str) else given
@@ -77,6 +80,9 @@ class DataSettings(Settings):
         source: folder of class folders, or of ``train/`` and ``test/`` with class folders in them; a ``.csv`` file; the
             URL of such a folder or file (``s3://bucket/folder``, or any protocol that fsspec knows, with credentials
             from the environment); or a list of these, which are joined. ``demo`` means the generated market scenes.
+        reviewed: photos of the operation that people have labelled: a folder of class folders or a ``.csv`` file with
+            the columns ``path`` and ``label``, or the URL of either. None of them enters the fixed test set. null:
+            none; the pipeline ``retraining`` fills in what the review desk knows.
         workers: threads that decode photos; 0 means one a processor.
         csv: how to read a ``.csv`` file.
         missing: what to do about rows of a ``.csv`` file whose photo does not exist: ``fail`` stops the run, since a
@@ -90,6 +96,7 @@ class DataSettings(Settings):
     """
 
     source: Annotated[str | tuple[str, ...], BeforeValidator(_places)] = DEMO
+    reviewed: Annotated[str, Field(min_length=1), AfterValidator(without_credentials)] | None = None
     workers: Annotated[int, Field(ge=0)] = 0
     csv: CsvSettings = CsvSettings()
     missing: Literal["fail", "drop"] = "fail"

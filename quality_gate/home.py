@@ -98,6 +98,11 @@ class Home:
         """Files of the inbox that could not be used as photos."""
         return self.root / "inbox_quarantine"
 
+    @property
+    def schedules(self) -> Path:
+        """Pipelines that run by themselves, a folder each, and what came of it."""
+        return self.root / "schedules"
+
     def batches(self, name: str) -> Path:
         """What came of batches of photos that the gate called ``name`` answered, one folder a run."""
         return self.root / "batches" / name
@@ -110,6 +115,10 @@ class Home:
     def drift(self, name: str) -> Path:
         """What came of the drift runs of the gate called ``name``, one folder a run."""
         return self.root / "drift" / name
+
+    def operational(self, name: str) -> Path:
+        """Photos of its operation that people have labelled, of the gate called ``name``."""
+        return self.root / "operational" / name
 
     def reports(self, name: str) -> Path:
         """The report pages of the gate called ``name``, one folder a run."""

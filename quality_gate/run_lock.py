@@ -13,14 +13,14 @@ LOCK_FILE = "run.lock"
 
 
 @contextmanager
-def only_run(folder: Path, name: str, *, use: str = "trained", key: str = "name") -> Iterator[None]:
+def only_run(folder: Path, name: str, *, use: str = "trained", key: str | None = "name") -> Iterator[None]:
     """Keep other runs of a gate away while the block lasts; the lock ends with the process, however that ends.
 
     Args:
         folder: of the gate's registry; made where it is not there.
         name: of the gate, for the message.
         use: what is being done with it, likewise.
-        key: of the settings, which another run may set otherwise to go its own way.
+        key: of the settings, which another run may set otherwise to go its own way; None where there is none.
 
     Raises:
         UserError: another process is at it; the message says which, since when, and what to do.
@@ -38,10 +38,8 @@ def only_run(folder: Path, name: str, *, use: str = "trained", key: str = "name"
         yield
 
 
-def _sentence(name: str, use: str, key: str, holder: list[str]) -> str:
+def _sentence(name: str, use: str, key: str | None, holder: list[str]) -> str:
     # The holder may be about to write.
     process, since = holder if len(holder) == 2 else ("of unknown number", "just now")
-    return (
-        f"{name} is being {use} by the process {process} since {since}; wait until it is done, stop it, or give this "
-        f"run another `{key}:`."
-    )
+    way_out = "or stop it" if key is None else f"stop it, or give this run another `{key}:`"
+    return f"{name} is being {use} by the process {process} since {since}; wait until it is done, {way_out}."

@@ -4,7 +4,7 @@ import hashlib
 import json
 import re
 from difflib import get_close_matches
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
@@ -63,6 +63,8 @@ class SplitSettings(Settings):
         validation_share: share of the training photos on which epochs and the temperature are chosen.
         calibration_share: share of the training photos kept for the routing certificate alone.
         test_share: share of all photos kept for the test; not used where the source has a ``test/`` folder.
+        rolling_test_share: share of the reviewed photos of the operation that no model learns from: the second test set
+            of a retraining.
         near_duplicate_bits: two photos whose 64-bit perceptual hashes differ in at most so many bits belong to one
             group and are never parted; 0 groups only equal hashes.
     """
@@ -70,6 +72,7 @@ class SplitSettings(Settings):
     validation_share: Share = 0.15
     calibration_share: Share = 0.15
     test_share: Share = 0.2
+    rolling_test_share: Share = 0.25
     near_duplicate_bits: Annotated[int, Field(ge=0, le=12)] = 4
 
     @model_validator(mode="after")
@@ -228,6 +231,19 @@ class ServingSettings(Settings):
     min_agreement: UnitInterval = 0.99
 
 
+class RetrainingSettings(Settings):
+    """What the pipeline ``retraining`` does otherwise than ``training``.
+
+    Attributes:
+        start: ``pretrained`` begins anew with the published weights, so that the same photos give the same model
+            whatever was champion; ``champion`` with the weights of the champion, which pays where it was fine-tuned.
+        min_reviewed_photos: fewest labelled photos of the operation; with fewer there is nothing to learn from them.
+    """
+
+    start: Literal["pretrained", "champion"] = "pretrained"
+    min_reviewed_photos: Annotated[int, Field(ge=1)] = 30
+
+
 class TrainingSettings(Settings):
     """All settings of the training pipeline: what stands under ``parameters:`` in a run configuration.
 
@@ -247,6 +263,7 @@ class TrainingSettings(Settings):
     evaluation: EvaluationSettings = EvaluationSettings()
     gate: GateSettings = GateSettings()
     serving: ServingSettings = ServingSettings()
+    retraining: RetrainingSettings = RetrainingSettings()
 
     @property
     def digest(self) -> str:

@@ -33,13 +33,15 @@ def evaluate(
     from quality_gate.reports.figures import confusion_figure
 
     name = model.manifest.name
-    test = photo_sets(snapshot, split.table).test
+    photos = photo_sets(snapshot, split.table)
+    test = photos.test
     with registry(name).promoted_folder(rival) as champion:
         measured = measure(
             model,
             {"histogram": histogram.probabilities, "scratch": scratch.probabilities},
             champion,
             test,
+            rolling_test=photos.rolling_test,
             data_digest=snapshot.digest,
             resamples=settings.bootstrap_resamples,
             seed=seed,

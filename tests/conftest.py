@@ -37,6 +37,14 @@ CERTIFICATE = RoutingCertificate(
 )
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Run in one process what shares a costly fixture: the session's checkout, which comes first, else the file."""
+    for item in items:
+        shares = "checkout" if "checkout" in getattr(item, "fixturenames", ()) else item.nodeid.partition("::")[0]
+        item.add_marker(pytest.mark.xdist_group(shares))
+    items.sort(key=lambda item: "checkout" not in getattr(item, "fixturenames", ()))
+
+
 @pytest.fixture(scope="session")
 def empty_mlflow_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An MLflow database with all tables and no row, to be copied: making one takes seconds."""
@@ -298,6 +306,9 @@ def make_prediction():
             "origin": "service",
             "image": ImageStatistics(640, 480, 120.25, 0.5, 0.2, 0.6, 0.5, 0.4, 830.5),
         }
-        return Prediction(**whole | changes)
+        whole |= changes
+        if whole.get("review_reason"):
+            whole = {"review_share": 1.0 if whole["review_reason"] == "review" else 0.01} | whole
+        return Prediction(**whole)
 
     return make

@@ -104,7 +104,7 @@ def test_each_command_explains_each_of_its_options(run, command):
 
 
 def test_the_commands_are_those_that_are_documented():
-    assert sorted(main.commands) == ["demo", "deploy", "labels", "monitor", "rollback", "status"]
+    assert sorted(main.commands) == ["demo", "deploy", "labels", "monitor", "rollback", "schedule", "status"]
 
 
 def test_the_version_is_that_of_the_installation(run):
@@ -343,12 +343,6 @@ def test_a_mirror_that_is_away_is_told_of_and_undoes_nothing(run, promoted, plug
     assert registry.ledger.champion().version == "1"
 
 
-def test_there_is_nothing_to_monitor_before_the_first_drift_run(run):
-    result = run("monitor")
-    assert result.exit_code == 1
-    assert "No window was looked at for drift yet; run: zenml pipeline run drift" in result.stderr
-
-
 class TestLabels:
     SHA = "a" * 64
 
@@ -390,3 +384,9 @@ class TestLabels:
         assert said.exit_code == 1
         assert said.output.startswith("Error: The database of the reviews cannot be used: postgresql://127.0.0.1:1/")
         assert "hunter2" not in said.output
+
+
+def test_there_is_nothing_to_monitor_before_the_first_drift_run(run):
+    result = run("monitor")
+    assert result.exit_code == 1
+    assert "No window was looked at for drift yet; run: zenml pipeline run drift" in result.stderr

@@ -134,8 +134,8 @@ def test_installed_elsewhere_the_steps_have_the_same_digests(unchanged):
     assert digests(ROOT) == unchanged
 
 
-OF_BATCHES = {"answer_batch", "report_batch", "settle_batch"}
 OF_DRIFT = {"read_window", "detect_drift", "report_drift"}
+OF_PRODUCTION = {"answer_batch", "report_batch", "report_performance", "settle_batch"}
 
 
 @pytest.mark.parametrize(
@@ -150,7 +150,7 @@ OF_DRIFT = {"read_window", "detect_drift", "report_drift"}
         ("expectations/image_table.yaml", {"validate", "report_drift"}),
         ("quality_gate/drift/detection.py", OF_DRIFT),
         ("bentos/service.py", {"package", "find_rival"}),
-        ("quality_gate/settings.py", set(STEPS) - {"ingest", "package", "find_rival"} - OF_BATCHES - OF_DRIFT),
+        ("quality_gate/settings.py", set(STEPS) - {"ingest", "package", "find_rival"} - OF_PRODUCTION - OF_DRIFT),
         ("quality_gate/cli.py", set()),
     ],
 )

@@ -16,6 +16,8 @@ CHUNK_ROWS = 1024
 Kind = Literal["str", "float64", "bool"]
 
 SPLITS: tuple[str, ...] = ("train", "validation", "calibration", "test")
+# The second test set, of reviewed photos of the operation.
+ROLLING_TEST = "rolling_test"
 # Those a model learns from; certificate and test rest on the others.
 LEARNING_SPLITS: tuple[str, ...] = ("train", "validation")
 
@@ -44,8 +46,9 @@ COLUMNS: tuple[Column, ...] = (
     Column("image_id", "str", "SHA-256 of the file's bytes, 64 hex digits"),
     Column("path", "str", "place of the file, relative to the source, with '/' between folders; unique"),
     Column("label", "str", "name of its class folder; '' for a photo outside any"),
-    Column("split", "str", "before the split 'train' or 'test' as the source says, '' where it says nothing; after it "
-           "train, validation, calibration or test, '' for what was left out"),
+    Column("split", "str", "before the split 'train' or 'test' as the source says, '' where it says nothing, "
+           "'reviewed' for photos of the operation; after it train, validation, calibration, test or rolling_test, '' "
+           "for what was left out"),
     Column("group", "str", "photos of one group are near-duplicates and never parted; 16 hex digits, '' before the "
            "split and for unreadable files"),
     Column("width", "float64", "pixels, upright (after the EXIF orientation)", 1),

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from quality_gate.data.image_table import SPLITS
+from quality_gate.data.image_table import ROLLING_TEST, SPLITS
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -51,7 +51,7 @@ def photo_set(snapshot: Snapshot, table: pd.DataFrame, split: str, classes: tupl
     Args:
         snapshot: where their bytes are.
         table: the image table after the split.
-        split: ``train``, ``validation``, ``calibration`` or ``test``.
+        split: ``train``, ``validation``, ``calibration``, ``test`` or ``rolling_test``.
         classes: labels in the order of the class numbers.
     """
     return _of_rows(snapshot, table[table["split"] == split], classes)
@@ -77,18 +77,22 @@ def _of_rows(snapshot: Snapshot, table: pd.DataFrame, classes: tuple[str, ...]) 
 
 @dataclass(frozen=True)
 class PhotoSets:
-    """The photos of all four splits, with the same classes in the same order."""
+    """The photos of all splits, with the same classes in the same order; a rolling test only a retraining has."""
 
     train: PhotoSet
     validation: PhotoSet
     calibration: PhotoSet
     test: PhotoSet
+    rolling_test: PhotoSet | None = None
 
 
 def photo_sets(snapshot: Snapshot, table: pd.DataFrame) -> PhotoSets:
     """Select the photos of every split of the image table; classes are in alphabetical order."""
     classes = tuple(sorted(snapshot.classes))
-    return PhotoSets(*(photo_set(snapshot, table, split, classes) for split in SPLITS))
+    found = PhotoSets(*(photo_set(snapshot, table, split, classes) for split in SPLITS))
+    if not (table["split"] == ROLLING_TEST).any():
+        return found
+    return replace(found, rolling_test=photo_set(snapshot, table, ROLLING_TEST, classes))
 
 
 def photos_by_path(photos: PhotoSet, paths: Sequence[str]) -> dict[str, bytes]:

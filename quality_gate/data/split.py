@@ -12,8 +12,10 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from quality_gate.data.image_table import LEARNING_SPLITS, SPLITS, require_columns
+from quality_gate.data.image_table import LEARNING_SPLITS, ROLLING_TEST, SPLITS, require_columns
 from quality_gate.data.near_duplicates import group_photos
+from quality_gate.data.reviewed_split import place_reviewed
+from quality_gate.data_settings import REVIEWED
 from quality_gate.errors import UserError
 from quality_gate.settings import SplitSettings
 from quality_gate.step_value import StepValue
@@ -76,10 +78,11 @@ class SplitResult(StepValue):
         return replace(self, table=self.table.assign(split=self.table["split"].mask(chosen, "")), left_out=left_out)
 
     def counts(self) -> dict[str, dict[str, int]]:
-        """Photos of each class, by split and class."""
+        """Photos of each class, by split and class; a rolling test is named only where there is one."""
         classes = sorted(set(self.table["label"]) - {""})
         found = Counter(zip(self.table["split"], self.table["label"], strict=True))
-        return {split: {label: found[split, label] for label in classes} for split in SPLITS}
+        names = [*SPLITS, ROLLING_TEST] if ROLLING_TEST in set(self.table["split"]) else SPLITS
+        return {split: {label: found[split, label] for label in classes} for split in names}
 
     def summary(self) -> list[str]:
         """What a person wants to know of it, a line each."""
@@ -153,7 +156,8 @@ def split(table: "pd.DataFrame", settings: SplitSettings, seed: int, min_photos:
     Whole groups of near-duplicates go to one split. A group counts for the class that most of its photos have, and
     each class is divided by itself, to within one group of its shares. A test folder of the source stays the test
     set, and photos of ``train/`` whose group reaches into it are left out. Without one, ``test_share`` of all photos
-    is drawn first. ``validation_share`` and ``calibration_share`` are shares of the photos that are not test.
+    is drawn first. ``validation_share`` and ``calibration_share`` are shares of the photos that are not test. Reviewed
+    photos of the operation change nothing of that; :mod:`quality_gate.data.reviewed_split` says where they go.
 
     Args:
         table: an image table as ingested; its rows keep their order.
@@ -165,6 +169,12 @@ def split(table: "pd.DataFrame", settings: SplitSettings, seed: int, min_photos:
         UserError: a class has too few photos, or too few groups for one in each split.
     """
     require_columns(table, "split")
+    is_reviewed = table["split"] == REVIEWED
+    divided = _divided(table[~is_reviewed], settings, seed, min_photos)
+    return _with_reviewed(divided, table[is_reviewed]) if is_reviewed.any() else divided
+
+
+def _divided(table: "pd.DataFrame", settings: SplitSettings, seed: int, min_photos: int) -> SplitResult:
     result = table.reset_index(drop=True)
     result["group"] = group_photos(result, settings.near_duplicate_bits)
     test_was_given = bool((table["split"] == "test").any())
@@ -181,6 +191,15 @@ def split(table: "pd.DataFrame", settings: SplitSettings, seed: int, min_photos:
         for index, group in zip(result.index, result["group"], strict=True)
     ]
     return SplitResult(result, _left_out(result, reasons), settings, seed, test_was_given)
+
+
+def _with_reviewed(divided: SplitResult, reviewed: "pd.DataFrame") -> SplitResult:
+    import pandas as pd
+
+    placed, reasons = place_reviewed(divided.table, reviewed, divided.settings, divided.seed)
+    table = pd.concat([divided.table, placed]).sort_values("path", ignore_index=True)
+    left_out = pd.concat([divided.left_out, _left_out(placed, reasons)]).sort_values("path", ignore_index=True)
+    return replace(divided, table=table, left_out=left_out)
 
 
 def _reasons(table: "pd.DataFrame") -> dict[Any, str]:

@@ -155,7 +155,7 @@ def metric_intervals(
     return intervals
 
 
-def recall_interval(recall: float, group_sizes: NDArray[np.integer[Any]], level: float = INTERVAL_LEVEL) -> Interval:
+def recall_interval(recall: float, group_sizes: NDArray[np.number[Any]], level: float = INTERVAL_LEVEL) -> Interval:
     """Two-sided interval of a share of right answers, wide enough though the photos of a group be answered alike.
 
     That of Clopper and Pearson (1934) for as many photos as the groups are worth: (Σ size)² / Σ size² (Kish 1965,
@@ -164,7 +164,8 @@ def recall_interval(recall: float, group_sizes: NDArray[np.integer[Any]], level:
 
     Args:
         recall: the share measured, 0..1.
-        group_sizes: photos of the class in each group that has any, shape (groups,).
+        group_sizes: photos of the class in each group that has any, or for how many photos each stands, shape
+            (groups,).
         level: in (0, 1).
 
     Returns:

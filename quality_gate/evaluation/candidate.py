@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -14,7 +15,7 @@ from quality_gate.evaluation.bootstrap import metric_intervals, paired_differenc
 from quality_gate.evaluation.measured import Measured
 from quality_gate.evaluation.metrics import compute_metrics
 from quality_gate.evaluation.predictions import predict_logits
-from quality_gate.evaluation.scores import ChampionComparison, Evaluation, Scores
+from quality_gate.evaluation.scores import ChampionComparison, Evaluation, RollingTest, Scores
 from quality_gate.inference import OnnxClassifier, average_views, softmax
 from quality_gate.models.manifest import ONNX_FILE
 from quality_gate.preprocess import preprocess
@@ -29,12 +30,62 @@ EXPORT_CHECK_PHOTOS = 32
 LATENCY_PHOTOS = 25
 
 
+@dataclass(frozen=True)
+class _Outcome:
+    """What both models answered, and how good that was."""
+
+    candidate: Scores
+    champion: ChampionComparison | None
+    probabilities: dict[str, NDArray[np.float64]]
+
+
+@dataclass(frozen=True)
+class _Duel:
+    """Candidate and champion, to be held against each other on sets of photos with the same resamples."""
+
+    candidate: OnnxClassifier
+    champion: Champion | None
+    resamples: int
+    seed: int
+    reporter: Reporter
+
+    def on(self, photos: PhotoSet, what: str) -> _Outcome:
+        """Let both answer the photos, which ``what`` names for a person."""
+        answers = _answers(self.candidate, photos, self.reporter, what)
+        scores, champion = self.scores(photos, answers), self.champion
+        if champion is None:
+            return _Outcome(scores, None, {"candidate": answers})
+        former = OnnxClassifier(champion.folder)
+        classes = former.manifest.classes
+        if classes != photos.classes:
+            return _Outcome(scores, ChampionComparison(champion.version, classes, None, None), {"candidate": answers})
+        its = _answers(former, photos, self.reporter, f"{what}, champion")
+        difference = paired_difference(
+            photos.labels, answers, its, photos.groups, resamples=self.resamples, seed=self.seed
+        )
+        comparison = ChampionComparison(champion.version, classes, self.scores(photos, its), difference)
+        return _Outcome(scores, comparison, {"candidate": answers, "champion": its})
+
+    def scores(self, photos: PhotoSet, answers: NDArray[np.float64]) -> Scores:
+        """Metrics of answers, shape (photos, classes), with their intervals."""
+        labels, classes = photos.labels, photos.classes
+        return Scores(
+            compute_metrics(labels, answers, classes),
+            metric_intervals(labels, answers, classes, photos.groups, resamples=self.resamples, seed=self.seed),
+        )
+
+
+def _answers(classifier: OnnxClassifier, photos: PhotoSet, reporter: Reporter, what: str) -> NDArray[np.float64]:
+    return softmax(predict_logits(classifier, photos, reporter, what), classifier.manifest.temperature)
+
+
 def measure(
     model: ModelFolder,
     baselines: Mapping[str, NDArray[np.float64]],
     champion: Champion | None,
     test: PhotoSet,
     *,
+    rolling_test: PhotoSet | None = None,
     data_digest: str,
     resamples: int,
     seed: int,
@@ -47,6 +98,7 @@ def measure(
         baselines: probabilities of each baseline by name, shape (test photos, classes).
         champion: the model in production; None while there is none.
         test: the test photos.
+        rolling_test: reviewed photos of the operation that the candidate has not learnt from, if there are any.
         data_digest: of the snapshot.
         resamples: behind every interval.
         seed: of the resamples.
@@ -54,39 +106,26 @@ def measure(
     """
     classifier = OnnxClassifier(model.path)
     manifest = classifier.manifest
-
-    def score(probabilities: NDArray[np.float64]) -> Scores:
-        return Scores(
-            compute_metrics(test.labels, probabilities, test.classes),
-            metric_intervals(test.labels, probabilities, test.classes, test.groups, resamples=resamples, seed=seed),
-        )
-
-    candidate = softmax(predict_logits(classifier, test, reporter, "test"), manifest.temperature)
-    probabilities = {"candidate": candidate, **baselines}
-    comparison = None
-    if champion is not None:
-        former = OnnxClassifier(champion.folder)
-        comparison = ChampionComparison(champion.version, former.manifest.classes, None, None)
-        if former.manifest.classes == test.classes:
-            logits = predict_logits(former, test, reporter, "test, champion")
-            answers = probabilities["champion"] = softmax(logits, former.manifest.temperature)
-            difference = paired_difference(test.labels, candidate, answers, test.groups, resamples=resamples, seed=seed)
-            comparison = ChampionComparison(champion.version, former.manifest.classes, score(answers), difference)
+    duel = _Duel(classifier, champion, resamples, seed, reporter)
+    tested = duel.on(test, "test")
+    rolled = duel.on(rolling_test, "rolling test") if rolling_test else None
     assert manifest.routing is not None
     evaluation = Evaluation(
         name=manifest.name,
         classes=test.classes,
         test_photos=len(test),
         data_digest=data_digest,
-        candidate=score(candidate),
-        baselines={name: score(answers) for name, answers in baselines.items()},
-        champion=comparison,
+        candidate=tested.candidate,
+        baselines={name: duel.scores(test, answers) for name, answers in baselines.items()},
+        champion=tested.champion,
         routing=manifest.routing,
         export_difference=export_difference(model, test),
         model_mb=(model.path / ONNX_FILE).stat().st_size / 1e6,
         latency_ms=latency_ms(model, test),
+        rolling=RollingTest(len(rolling_test), rolled.candidate, rolled.champion) if rolling_test and rolled else None,
     )
-    return Measured(evaluation, probabilities)
+    answers = {**tested.probabilities, **baselines}
+    return Measured(evaluation, answers, rolled.probabilities if rolled else {})
 
 
 def export_difference(model: ModelFolder, photos: PhotoSet) -> float:

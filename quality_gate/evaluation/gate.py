@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from quality_gate.evaluation.bootstrap import Interval
 from quality_gate.evaluation.power import duel_power
-from quality_gate.evaluation.scores import ChampionComparison, Evaluation
+from quality_gate.evaluation.scores import ChampionComparison, Evaluation, RollingTest
 from quality_gate.evaluation.wording import USUAL_PLACES, number, places_to_tell_apart
 from quality_gate.settings import GateSettings
 from quality_gate.step_value import StepValue
@@ -110,6 +110,7 @@ def apply_gate(evaluation: Evaluation, settings: GateSettings) -> GateResult:
             *_quality_rules(evaluation, settings),
             *_baseline_rules(evaluation, settings),
             champion_rule(evaluation.champion, evaluation.classes, settings),
+            *_rolling_rules(evaluation.rolling),
             limit_rule(
                 "exported model equals trained", evaluation.export_difference, "at most", settings.max_export_difference
             ),
@@ -172,6 +173,22 @@ def champion_rule(champion: ChampionComparison | None, classes: tuple[str, ...],
     note = f"difference {number(difference.estimate, sign=True)} to champion {champion.version} on the same photos"
     row = limit_rule(rule, exact_difference(difference.lower_bound), "at least", limit, difference.interval)
     return row if row.measured is None else replace(row, note=note)
+
+
+def _rolling_rules(rolling: RollingTest | None) -> list[RuleResult]:
+    """On reviewed photos the candidate may not be surely worse: they are too few to show that it is as good."""
+    if rolling is None or rolling.champion is None or rolling.champion.difference is None:
+        return []
+    difference = rolling.champion.difference
+    row = limit_rule(
+        "macro F1 against the champion on reviewed photos, upper bound",
+        exact_difference(difference.interval.high),
+        "at least",
+        0.0,
+        difference.interval,
+    )
+    note = f"difference {number(difference.estimate, sign=True)} on {rolling.photos:,} photos of the operation"
+    return [row if row.measured is None else replace(row, note=note)]
 
 
 def limit_rule(

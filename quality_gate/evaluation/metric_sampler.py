@@ -75,6 +75,11 @@ class MetricSampler:
         right, photos, _ = self.class_counts(weights)
         return _ratio(right, photos, undefined=nan)
 
+    def answer_scores(self, weights: Floats) -> dict[str, NDArray[np.float64]]:
+        """Accuracy, both Brier scores, log loss and calibration error alone, shape (resamples,); cheap likewise."""
+        blocks = [self._answer_scores(block) for block in self._blocks(weights)]
+        return {name: np.concatenate([block[name] for block in blocks]) for name in blocks[0]}
+
     def macro_f1(self, weights: Floats) -> NDArray[np.float64]:
         """Macro F1 alone, shape (resamples,): much cheaper than all metrics."""
         result: NDArray[np.float64] = class_scores(self.class_counts(weights))[2].mean(axis=1)
@@ -97,19 +102,23 @@ class MetricSampler:
 
     def _scalars(self, weights: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
         precision, recall, f1 = class_scores(self._class_counts(weights))
-        means = weights @ self._photo_scores / weights.sum(axis=1, keepdims=True)
         roc, pr = np.stack([_areas(ranking, weights) for ranking in self._rankings], axis=-1)
-        return {
-            "accuracy": means[:, 0],
+        return self._answer_scores(weights) | {
             "macro_precision": precision.mean(axis=1),
             "macro_recall": recall.mean(axis=1),
             "macro_f1": f1.mean(axis=1),
-            "brier": means[:, 1],
-            "brier_top1": means[:, 2],
-            "ece": np.abs(means[:, 4:]).sum(axis=1),
-            "log_loss": means[:, 3],
             "roc_auc_ovr": _mean_of_defined(roc),
             "pr_auc_ovr": _mean_of_defined(pr),
+        }
+
+    def _answer_scores(self, weights: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
+        means = weights @ self._photo_scores / weights.sum(axis=1, keepdims=True)
+        return {
+            "accuracy": means[:, 0],
+            "brier": means[:, 1],
+            "brier_top1": means[:, 2],
+            "log_loss": means[:, 3],
+            "ece": np.abs(means[:, 4:]).sum(axis=1),
         }
 
     @cached_property

@@ -77,6 +77,39 @@ class ChampionComparison:
 
 
 @dataclass(frozen=True)
+class RollingTest:
+    """The candidate and the champion on reviewed photos of the operation that neither has learnt from.
+
+    Attributes:
+        photos: measured on; a class without a photo among them counts 0 in macro figures.
+        candidate: the model that wants to go into production.
+        champion: the model in production; None while there is none.
+    """
+
+    photos: int
+    candidate: Scores
+    champion: ChampionComparison | None
+
+    def to_json(self) -> dict[str, Any]:
+        """The figures as plain JSON values."""
+        return {
+            "photos": self.photos,
+            "candidate": self.candidate.to_json(),
+            "champion": self.champion.to_json() if self.champion else None,
+        }
+
+    @classmethod
+    def from_json(cls, values: dict[str, Any]) -> RollingTest:
+        """Rebuild the figures from :meth:`to_json`."""
+        champion = values["champion"]
+        return cls(
+            values["photos"],
+            Scores.from_json(values["candidate"]),
+            ChampionComparison.from_json(champion) if champion else None,
+        )
+
+
+@dataclass(frozen=True)
 class Evaluation:
     """The candidate, the models it must beat, and what serving it costs.
 
@@ -92,6 +125,7 @@ class Evaluation:
         export_difference: largest difference of a probability between the trained and the exported model, 0..1.
         model_mb: size of the exported model, in megabytes.
         latency_ms: median time to answer one photo on one thread, in milliseconds.
+        rolling: the same two models on reviewed photos of the operation; None where there are none.
     """
 
     name: str
@@ -105,6 +139,7 @@ class Evaluation:
     export_difference: float
     model_mb: float
     latency_ms: float
+    rolling: RollingTest | None = None
 
     def to_json(self) -> dict[str, Any]:
         """The evaluation as plain JSON values."""
@@ -113,12 +148,14 @@ class Evaluation:
             "candidate": self.candidate.to_json(),
             "baselines": {name: scores.to_json() for name, scores in self.baselines.items()},
             "champion": self.champion.to_json() if self.champion else None,
+            "rolling": self.rolling.to_json() if self.rolling else None,
         }
 
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> Evaluation:
         """Rebuild an evaluation from :meth:`to_json`."""
-        champion = values["champion"]
+        # Evaluations written before there were retrainings have no rolling test.
+        champion, rolling = values["champion"], values.get("rolling")
         return cls(
             **{
                 **values,
@@ -127,5 +164,6 @@ class Evaluation:
                 "baselines": {name: Scores.from_json(scores) for name, scores in values["baselines"].items()},
                 "champion": ChampionComparison.from_json(champion) if champion else None,
                 "routing": RoutingCertificate(**values["routing"]),
+                "rolling": RollingTest.from_json(rolling) if rolling else None,
             }
         )

@@ -14,7 +14,7 @@ from quality_gate.step_value import StepValue
 class ModelFolder(StepValue):
     """The folder of a model: ``model.json``, ``weights.safetensors`` and ``model.onnx``.
 
-    Of one that is ready to be served also ``serving.onnx``, ``reference.npz`` and ``golden.json``.
+    Of one that is ready to be served also ``serving.onnx``, ``golden.json`` and ``reference.npz``.
 
     Attributes:
         path: the folder; it is read, never changed.

@@ -20,8 +20,8 @@ MANIFEST_FILE = "model.json"
 WEIGHTS_FILE = "weights.safetensors"
 ONNX_FILE = "model.onnx"
 SERVING_FILE = "serving.onnx"
-REFERENCE_FILE = "reference.npz"
 GOLDEN_FILE = "golden.json"
+REFERENCE_FILE = "reference.npz"
 
 Precision = Literal["float32", "int8"]
 
@@ -107,10 +107,10 @@ class ModelManifest:
 
     @property
     def served_files(self) -> dict[str, str | None]:
-        """The files that answer, check and watch the answers, each with its SHA-256; None where that was not noted."""
+        """The files that answers come from or are held against, with their SHA-256; None where it was not noted."""
         beside = {"golden": GOLDEN_FILE, "reference": REFERENCE_FILE}
-        there = {file: self.digests[name] for name, file in beside.items() if name in self.digests}
-        return {self.network_file: self.network_digest, **there}
+        made = {file: self.digests[name] for name, file in beside.items() if name in self.digests}
+        return {self.network_file: self.network_digest, **made}
 
     @property
     def network_digest(self) -> str | None:

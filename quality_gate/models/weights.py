@@ -13,6 +13,11 @@ from quality_gate.models.zoo import TIMM_PREFIX, Architecture
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
+    from quality_gate.models.zoo import TransferNetwork
+
+# Of the names of the head's tensors in a trained model.
+_HEAD = "head."
+
 
 def load_pretrained(arch: Architecture, weights_file: str | None, cache: Path) -> nn.Module:
     """Build a backbone with its ImageNet weights.
@@ -27,6 +32,32 @@ def load_pretrained(arch: Architecture, weights_file: str | None, cache: Path) -
     """
     path = Path(weights_file) if weights_file else _default_file(arch, cache)
     return _load_into(arch.build(), arch, read_state(path), path)
+
+
+def load_taught(network: TransferNetwork, weights_file: str) -> bool:
+    """Give a network the weights of a trained one, but for its head, if a file holds such.
+
+    Args:
+        network: with a head that knows nothing; it may have another number of classes.
+        weights_file: what the settings name.
+
+    Returns:
+        False where the file holds no weights of a trained model, and nothing was done.
+
+    Raises:
+        UserError: the file is missing, unreadable, or of another network.
+    """
+    state = read_state(Path(weights_file))
+    if f"{_HEAD}weight" not in state:
+        return False
+    taught = {name: tensor for name, tensor in state.items() if not name.startswith(_HEAD)}
+    expected = {name: tensor for name, tensor in network.state_dict().items() if not name.startswith(_HEAD)}
+    if {name: tensor.shape for name, tensor in taught.items()} != {
+        name: tensor.shape for name, tensor in expected.items()
+    }:
+        raise UserError(f"transfer.weights_file: {weights_file} holds a trained model of another network.")
+    network.load_state_dict(taught, strict=False)
+    return True
 
 
 def read_state(path: Path) -> Mapping[str, Tensor]:

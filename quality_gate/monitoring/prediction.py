@@ -96,9 +96,10 @@ class Prediction:
         latency_ms: from the photo's arrival to its answer, in milliseconds.
         origin: ``service`` or ``batch``.
         image: the statistics of the photo.
-        features: what the network saw of the photo, float16 one after the other; None where it is not known.
         review_reason: why a person is to look at it: ``review``, its decision, or ``audit``, drawn at random from the
             accepted; None: nobody is asked to.
+        review_share: the chance with which an answer like it is looked at, in (0, 1]; None without a reason.
+        features: what the network saw of the photo, float16 one after the other; None where it is not known.
 
     Raises:
         ValueError: a value is out of its range; the message names the field.
@@ -118,8 +119,9 @@ class Prediction:
     latency_ms: float
     origin: Origin
     image: ImageStatistics
-    features: bytes | None = None
     review_reason: ReviewReason | None = None
+    review_share: float | None = None
+    features: bytes | None = None
 
     def __post_init__(self) -> None:
         if not isinstance(self.id, UUID):
@@ -134,8 +136,7 @@ class Prediction:
         self._check_probabilities()
         _check_one_of("decision", self.decision, get_args(DecisionName))
         _check_one_of("origin", self.origin, get_args(Origin))
-        if self.review_reason is not None:
-            _check_one_of("review_reason", self.review_reason, get_args(ReviewReason))
+        _check_review(self.review_reason, self.review_share)
         if self.threshold is not None:
             _check_number("threshold", self.threshold, math.inf)
         _check_number("latency_ms", self.latency_ms, math.inf)
@@ -197,6 +198,17 @@ def _check_text(name: str, text: object, *, shortest: int) -> None:
 def _check_one_of(name: str, value: str, allowed: tuple[str, ...]) -> None:
     if value not in allowed:
         raise ValueError(f"{name} is {value!r}; expected {' or '.join(allowed)}")
+
+
+def _check_review(reason: str | None, share: float | None) -> None:
+    if reason is None:
+        if share is not None:
+            raise ValueError(f"review_share is {share!r}; expected none without a review_reason")
+        return
+    _check_one_of("review_reason", reason, get_args(ReviewReason))
+    _check_number("review_share", share, 1.0)
+    if share == 0 or (reason == "review" and share != 1):
+        raise ValueError(f"review_share is {share!r}; expected more than 0, and 1 where the review_reason is review")
 
 
 def _check_features(features: object) -> None:

@@ -87,8 +87,9 @@ PREDICTIONS = Table(
     Column("green_mean", Double(), nullable=False),
     Column("blue_mean", Double(), nullable=False),
     Column("sharpness", Double(), nullable=False),
-    Column("features", LargeBinary()),
     Column("review_reason", String(16)),
+    Column("review_share", Double()),
+    Column("features", LargeBinary()),
     # The id makes the order of equal times certain, which reading in pages needs.
     Index("ix_predictions_time", "time", "id"),
     Index("ix_predictions_gate", "gate", "time", "id"),

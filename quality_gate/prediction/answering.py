@@ -105,8 +105,8 @@ class PhotoAnswerer:
         manifest = self._classifier.manifest
         tensor = prepare(image, manifest.preprocessing)
         decision, features = self._classifier.answer(tensor)
-        reason = self._intake.reason(decision.decision)
-        if reason is not None:
+        drawn = self._intake.draw(decision.decision)
+        if drawn.review_reason is not None:
             self._intake.keep(facts.image_id, data)
         return Prediction(
             id=self._id(path, facts.image_id),
@@ -123,8 +123,9 @@ class PhotoAnswerer:
             latency_ms=1000 * (time.perf_counter() - started),
             origin="batch",
             image=ImageStatistics.of(facts),
+            review_reason=drawn.review_reason,
+            review_share=drawn.review_share,
             features=features,
-            review_reason=reason,
         )
 
     def _id(self, path: str, image_sha256: str) -> UUID:

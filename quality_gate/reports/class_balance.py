@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from quality_gate.data.image_table import SPLITS
+from quality_gate.data.image_table import ROLLING_TEST, SPLITS
+from quality_gate.data_settings import REVIEWED
 from quality_gate.reports.rendering import PALETTE
 
 if TYPE_CHECKING:
@@ -14,7 +15,8 @@ if TYPE_CHECKING:
 
 LEFT_OUT = "left out"
 
-_COLOURS = dict(zip((*SPLITS, "photos", LEFT_OUT), (*(PALETTE[i] for i in (0, 5, 2, 4, 0)), "#aab4be"), strict=True))
+_NAMES = (*SPLITS, ROLLING_TEST, "photos", REVIEWED, LEFT_OUT)
+_COLOURS = dict(zip(_NAMES, (*(PALETTE[i] for i in (0, 5, 2, 4, 1, 0, 1)), "#aab4be"), strict=True))
 
 
 @dataclass(frozen=True)

@@ -59,11 +59,11 @@ class Reviews:
         self._database = database
         self._gate = gate
 
-    def reviewed(self, window: Window, *, page_rows: int = PAGE_ROWS) -> Iterator[ReviewedAnswer]:
-        """The answers of a window that were reviewed, newest first; once for each reviewer of the photo.
+    def answers(self, window: Window, *, page_rows: int = PAGE_ROWS) -> Iterator[tuple[Prediction, Sequence[Review]]]:
+        """The answers of a window that were for review, newest first, with the reviews of their photos, if any.
 
-        A photo that was answered several times gives its reviews to each of the answers that were for review, whenever
-        it was reviewed: so the audited answers stay a random share of the accepted.
+        A photo that was answered several times gives its reviews to each of these answers, whenever it was reviewed: so
+        the audited answers stay a random share of the accepted.
 
         Args:
             window: which answers; its gate is that of the reviews.
@@ -76,9 +76,22 @@ class Reviews:
         for page in log.read(replace(window, gate=self._gate, for_review=True), page_rows=page_rows):
             reviews = self._latest({prediction.image_sha256 for prediction in page})
             for prediction in page:
-                assert prediction.review_reason is not None
-                for one in reviews.get(prediction.image_sha256, ()):
-                    yield ReviewedAnswer(prediction, prediction.review_reason, one.label, one.reviewer, one.time)
+                yield prediction, reviews.get(prediction.image_sha256, ())
+
+    def reviewed(self, window: Window, *, page_rows: int = PAGE_ROWS) -> Iterator[ReviewedAnswer]:
+        """The answers of a window that were reviewed, newest first; once for each reviewer of the photo.
+
+        Args:
+            window: which answers; its gate is that of the reviews.
+            page_rows: answers that are read at once.
+
+        Raises:
+            LogUnavailable: the database does not answer.
+        """
+        for prediction, reviews in self.answers(window, page_rows=page_rows):
+            assert prediction.review_reason is not None
+            for one in reviews:
+                yield ReviewedAnswer(prediction, prediction.review_reason, one.label, one.reviewer, one.time)
 
     def by_photo(self) -> dict[str, list[Review]]:
         """The reviews of every reviewed photo, by SHA-256, oldest first; with different labels reviewers disagree.

@@ -5,12 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from quality_gate.models.weights import load_pretrained
-from quality_gate.models.zoo import TransferNetwork, architecture, assemble, require_size
+from quality_gate.models.weights import load_pretrained, load_taught
+from quality_gate.models.zoo import Architecture, TransferNetwork, architecture, assemble, require_size
 from quality_gate.preprocess import PreprocessingSpec
 from quality_gate.training.features import FrozenBackbone
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import torch
 
     from quality_gate.home import Home
@@ -52,8 +54,16 @@ def pretrained(settings: TransferSettings, n_classes: int, home: Home, *, worker
     arch = architecture(settings.model)
     require_size(arch, settings.size)
     spec = PreprocessingSpec(settings.size, settings.views, arch.mean, arch.std)
-    weights = load_pretrained(arch, settings.weights_file, home.weights)
-    network = assemble(weights, arch, n_classes, settings.finetune_stages)
+    network = _assembled(arch, settings, n_classes, home.weights)
     network = network.to(device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
     network.trunk.requires_grad_(False)
     return Pretrained(network, spec, device, FrozenBackbone(network, spec, device, home.features, workers=workers))
+
+
+def _assembled(arch: Architecture, settings: TransferSettings, n_classes: int, cache: Path) -> TransferNetwork:
+    file = settings.weights_file
+    if file is not None:
+        network = assemble(arch.build(), arch, n_classes, settings.finetune_stages)
+        if load_taught(network, file):
+            return network
+    return assemble(load_pretrained(arch, file, cache), arch, n_classes, settings.finetune_stages)

@@ -1,6 +1,7 @@
 """A running server takes the model of the newest Bento of its store."""
 
 import json
+import re
 import shutil
 import threading
 import time
@@ -164,3 +165,23 @@ def test_under_load_a_new_model_is_taken_and_the_former_one_again_without_a_requ
         versions = [version.partition(":")[2] for _, version in client.answers]
         assert list(dict.fromkeys(versions)) == ["1", "2", "3"]
         assert versions[-1] == "2"
+
+
+@pytest.mark.slow
+def test_a_running_server_stays_with_its_model_where_the_new_one_answers_otherwise_than_it_did(serve, built, tmp_path):
+    shutil.copytree(built.home, tmp_path / "bentos")
+    store = tmp_path / "bentos" / "bentos" / GATE
+    with serve(tmp_path / "bentos") as server:
+        shutil.copytree(store / (store / "latest").read_text(), store / "9-damaged")
+        with_another_temperature(store / "9-damaged")
+        publish(store, "9-damaged")
+        deadline = time.monotonic() + 30
+        while not (told := [line for line in server.lines if "switch" in line]) and time.monotonic() < deadline:
+            time.sleep(0.1)
+        version = httpx.get(f"{server.url}/model").json()["version"]
+
+    assert [line["bento"] for line in told] == ["9-damaged"]
+    assert re.match(
+        r"not taken: .*model\.onnx: the golden photo of \w+ has the probability [\d.]+ for", told[0]["switch"]
+    )
+    assert version == "1"

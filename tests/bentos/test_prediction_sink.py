@@ -85,19 +85,19 @@ def test_of_what_goes_to_review_the_photo_is_kept_before_the_answer_is_given(sin
     assert photos.read(FACTS.image_id) == PHOTO
     sink.close()
 
-    assert sorted(str(one.review_reason) for one in logged(settings)) == ["None", "review"]
+    assert {(one.review_reason, one.review_share) for one in logged(settings)} == {(None, None), ("review", 1.0)}
 
 
 def test_of_what_is_accepted_only_the_drawn_share_is_kept(settings, photos):
     draws = iter([0.5, 0.001])
-    sink = PredictionSink(settings, ReviewIntake(photos, 0.01, draw=lambda: next(draws)))
+    sink = PredictionSink(settings, ReviewIntake(photos, 0.01, random=lambda: next(draws)))
     sink.record([ANSWERED])
     assert not photos.holds(FACTS.image_id)
     sink.record([ANSWERED])
     assert photos.holds(FACTS.image_id)
     sink.close()
 
-    assert sorted(str(one.review_reason) for one in logged(settings)) == ["None", "audit"]
+    assert {(one.review_reason, one.review_share) for one in logged(settings)} == {(None, None), ("audit", 0.01)}
 
 
 def test_where_a_photo_cannot_be_kept_nothing_is_recorded(sink, photos, settings):

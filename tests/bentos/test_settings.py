@@ -2,6 +2,8 @@ import pytest
 
 from bentos.settings import ServiceSettings
 from quality_gate.errors import UserError
+from quality_gate.monitoring.log_settings import VARIABLES as LOG_VARIABLES
+from quality_gate.review.settings import VARIABLES as REVIEW_VARIABLES
 
 KEYS = "first-key-of-belt-1,  second-key-of-belt-1"
 
@@ -79,6 +81,11 @@ def test_a_wrong_value_is_told_in_one_sentence_that_names_the_variable_and_not_t
 def test_a_misspelt_variable_is_told_rather_than_passed_over(misspelt):
     with pytest.raises(UserError, match=f"QUALITY_GATE_{misspelt} is no setting of the service; did you mean"):
         read(**{misspelt: "sixteen-characters"})
+
+
+@pytest.mark.parametrize("variable", [*LOG_VARIABLES, *REVIEW_VARIABLES])
+def test_what_other_parts_read_is_not_taken_for_a_misspelling(variable):
+    ServiceSettings.from_environment({variable: "1"})
 
 
 def test_a_key_is_not_shown_where_the_settings_are():

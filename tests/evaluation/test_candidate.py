@@ -44,12 +44,13 @@ def measured(model, held_out, reporter, monkeypatch):
     monkeypatch.setattr(module, "export_difference", lambda *_: 1e-6)
     baseline = np.tile([0.8, 0.1, 0.1], (PHOTOS, 1))
 
-    def run(champion=None, photos=held_out, seed=5):
+    def run(champion=None, photos=held_out, seed=5, rolling=None):
         return measure(
             model,
             {"histogram": baseline},
             champion,
             photos,
+            rolling_test=rolling,
             data_digest="d" * 64,
             resamples=100,
             seed=seed,
@@ -90,6 +91,23 @@ def test_the_evaluation_says_what_was_measured_on_what(measured, model):
     assert evaluation.model_mb == (model.path / "model.onnx").stat().st_size / 1e6
     assert evaluation.latency_ms > 0
     assert evaluation.export_difference == 1e-6
+
+
+def test_both_models_are_held_against_each_other_on_the_rolling_test(measured, champion, make_photos, held_out):
+    reviewed = make_photos(7, seed=3)
+    former = champion(seed=1)
+    result = measured(former, rolling=reviewed)
+    rolling = result.evaluation.rolling
+    assert rolling.photos == 7
+    np.testing.assert_allclose(result.rolling["champion"], served(former.folder, reviewed), atol=1e-6)
+    for scores, answers in ((rolling.candidate, "candidate"), (rolling.champion.scores, "champion")):
+        assert scores.metrics == compute_metrics(reviewed.labels, result.rolling[answers], reviewed.classes)
+    assert result.evaluation.candidate == measured(former).evaluation.candidate
+
+
+def test_without_a_rolling_test_there_are_no_figures_of_it(measured):
+    result = measured()
+    assert (result.evaluation.rolling, result.rolling) == (None, {})
 
 
 def test_without_a_champion_nothing_is_compared(measured, reporter):

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from quality_gate.evaluation.bootstrap import Interval, PairedDifference
 from quality_gate.evaluation.gate import GateResult, RuleResult, apply_gate
-from quality_gate.evaluation.scores import ChampionComparison
+from quality_gate.evaluation.scores import ChampionComparison, RollingTest
 from quality_gate.settings import GateSettings
 
 CHAMPION_RULE = "macro F1 against the champion, lower bound"
@@ -54,6 +54,30 @@ def test_a_good_model_passes_and_there_is_nothing_to_say(make_evaluation):
     result = apply_gate(make_evaluation(), GateSettings())
     assert result.passed
     assert result.sentence() == ""
+
+
+ROLLING_RULE = "macro F1 against the champion on reviewed photos, upper bound"
+
+
+def rolling(make_scores, high):
+    difference = PairedDifference(high - 0.1, Interval(high - 0.2, high), high - 0.19)
+    champion = ChampionComparison("3", ("onion", "potato", "tomato"), make_scores(), difference)
+    return RollingTest(120, make_scores(), champion)
+
+
+@pytest.mark.parametrize(("high", "passed"), [(0.0, True), (0.03, True), (beside(0.0, "below"), True), (-0.001, False)])
+def test_on_reviewed_photos_a_candidate_may_not_be_surely_worse(make_evaluation, make_scores, high, passed):
+    result = apply_gate(make_evaluation(rolling=rolling(make_scores, high)), GateSettings())
+    found = row(result, ROLLING_RULE)
+    assert (found.passed, result.passed) == (passed, passed)
+    assert "on 120 photos of the operation" in found.note
+
+
+@pytest.mark.parametrize("champion", [None, OTHER_CLASSES])
+def test_without_a_comparable_champion_reviewed_photos_make_no_rule(make_evaluation, make_scores, champion):
+    alone = RollingTest(120, make_scores(), champion)
+    result = apply_gate(make_evaluation(rolling=alone), GateSettings())
+    assert ROLLING_RULE not in [row.rule for row in result.rules]
 
 
 def of_candidate(metric):

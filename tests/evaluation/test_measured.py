@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from quality_gate.evaluation.measured import ANSWERS_FILE, EVALUATION_FILE, Measured
+from quality_gate.evaluation.scores import RollingTest
 
 
 @pytest.fixture
@@ -20,6 +21,15 @@ def test_figures_and_answers_are_the_same_after_a_stay_on_disk(measured, tmp_pat
     for name, answers in measured.probabilities.items():
         np.testing.assert_array_equal(loaded.probabilities[name], answers)
         assert loaded.probabilities[name].dtype == np.float64
+
+
+def test_answers_of_a_rolling_test_are_the_same_after_a_stay_on_disk(make_evaluation, make_scores, tmp_path):
+    answers = np.random.default_rng(1).dirichlet([1, 1, 1], 5)
+    evaluation = make_evaluation(rolling=RollingTest(5, make_scores(), None))
+    Measured(evaluation, {}, {"candidate": answers}).save(tmp_path)
+    loaded = Measured.load(tmp_path)
+    assert loaded.evaluation == evaluation
+    np.testing.assert_array_equal(loaded.rolling["candidate"], answers)
 
 
 def test_the_folder_holds_plain_json_and_arrays_and_nothing_pickled(measured, tmp_path):

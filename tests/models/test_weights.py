@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from safetensors.torch import save_file
 
 from quality_gate.errors import UserError
-from quality_gate.models.weights import load_pretrained, read_state
-from quality_gate.models.zoo import architecture
+from quality_gate.models.weights import load_pretrained, load_taught, read_state
+from quality_gate.models.zoo import architecture, assemble
 
 LITE0, RESNET18 = architecture("efficientnet_lite0"), architecture("resnet18")
 RESNET18_FILE = "resnet18-f37072fd.pth"
@@ -51,6 +51,39 @@ def assert_one_sentence(error, *parts):
     assert message.endswith(".")
     for part in parts:
         assert str(part) in message
+
+
+@pytest.fixture(scope="module")
+def taught(tmp_path_factory):
+    """A trained network of three classes, and the file of its weights."""
+    torch.manual_seed(2)
+    network = assemble(RESNET18.build(), RESNET18, 3)
+    path = tmp_path_factory.mktemp("taught") / "weights.safetensors"
+    save_file({name: tensor.contiguous() for name, tensor in network.state_dict().items()}, path)
+    return network, path
+
+
+def test_a_trained_network_is_the_start_of_one_with_other_classes(taught):
+    former, path = taught
+    network = assemble(RESNET18.build(), RESNET18, 5)
+    head = network.head.weight.clone()
+    assert load_taught(network, str(path))
+    assert_same(network.stages, former.stages.state_dict())
+    assert torch.equal(network.head.weight, head)
+
+
+def test_published_weights_are_no_trained_network(resnet18_state, tmp_path):
+    save_file(resnet18_state, tmp_path / "published.safetensors")
+    network = assemble(RESNET18.build(), RESNET18, 3)
+    before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
+    assert not load_taught(network, str(tmp_path / "published.safetensors"))
+    assert_same(network, before)
+
+
+def test_a_trained_network_of_another_architecture_is_one_sentence(taught):
+    with pytest.raises(UserError) as error:
+        load_taught(assemble(LITE0.build(), LITE0, 3), str(taught[1]))
+    assert_one_sentence(error, taught[1], "another network")
 
 
 def test_the_packaged_weights_give_the_known_answers_of_the_network(offline, tmp_path):

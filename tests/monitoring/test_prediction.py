@@ -17,6 +17,11 @@ POSITIVE = st.floats(0, 1e12)
 EDGE = st.integers(1, 2**31 - 1)
 NAME = st.text().map(loggable_name)
 LABEL = NAME.filter(bool)
+REVIEW = st.one_of(
+    st.just({}),
+    st.just({"review_reason": "review", "review_share": 1.0}),
+    st.builds(lambda share: {"review_reason": "audit", "review_share": share}, st.floats(0, 1, exclude_min=True)),
+)
 
 
 @st.composite
@@ -40,8 +45,8 @@ def predictions(draw):
         image=draw(
             st.builds(ImageStatistics, EDGE, EDGE, POSITIVE, UNIT, UNIT, UNIT, UNIT, UNIT, POSITIVE)
         ),
+        **draw(REVIEW),
         features=draw(st.none() | st.binary(max_size=40).map(lambda half: half + half)),
-        review_reason=draw(st.sampled_from([None, "review", "audit"])),
     )  # fmt: skip
 
 
@@ -57,7 +62,7 @@ def test_a_prediction_comes_back_from_its_line_as_it_was(prediction):
 
 def test_a_line_from_before_there_were_reviews_is_read(make_prediction):
     values = json.loads(make_prediction(review_reason="audit").to_json())
-    del values["review_reason"]
+    del values["review_reason"], values["review_share"]
     assert Prediction.from_json(json.dumps(values)).review_reason is None
 
 
@@ -89,15 +94,22 @@ def test_a_line_from_before_there_were_reviews_is_read(make_prediction):
         ("origin", "belt"),
         ("threshold", float("inf")),
         ("latency_ms", -1.0),
+        ("review_reason", "boredom"),
+        ("review_share", 0.5),
         ("features", b"odd"),
         ("features", b"ab" * 3000),
         ("features", "text"),
-        ("review_reason", "boredom"),
     ],
 )
 def test_what_cannot_be_logged_is_refused_with_the_name_of_the_field(make_prediction, field, value):
     with pytest.raises(ValueError, match=f"^{field}|^label is 'potato'"):
         make_prediction(**{field: value})
+
+
+@pytest.mark.parametrize(("reason", "share"), [("review", 0.5), ("audit", 0.0), ("audit", 1.1), ("audit", None)])
+def test_a_share_that_is_none_is_refused(make_prediction, reason, share):
+    with pytest.raises(ValueError, match=r"^review_share is"):
+        make_prediction(review_reason=reason, review_share=share)
 
 
 @pytest.mark.parametrize(

@@ -81,7 +81,7 @@ def test_photos_that_people_look_at_are_kept_with_the_reason(answer, photos, hom
     answer(photos)
     reasons = {"accept": "audit", "review": "review"}
     for given in logged():
-        assert given.review_reason == reasons[given.decision]
+        assert (given.review_reason, given.review_share) == (reasons[given.decision], 1.0)
         kept = home.review_photos / given.image_sha256[:2] / given.image_sha256
         assert kept.read_bytes() == (photos / given.image_name).read_bytes()
 

@@ -25,6 +25,7 @@ def prediction(number):
         id=UUID(int=number + 1), time=datetime(2026, 3, 4, tzinfo=UTC), image_sha256=f"{number % PHOTOS:064x}",
         image_name="", gate="produce", model_version="1", label="onion", probabilities={"onion": 1.0}, confidence=1.0,
         decision="review", threshold=None, latency_ms=1.0, origin="service", image=IMAGE, review_reason="review",
+        review_share=1.0,
     )  # fmt: skip
 
 

@@ -17,6 +17,8 @@ def test_every_reviewed_answer_comes_with_what_was_said(desk, put, review_of, re
         (first, "review", "onion", "ana", said[0].time),
     ]
     assert unreviewed not in [one[0] for one in found]
+    asked = [(prediction, [one.label for one in said]) for prediction, said in reviews.answers(Window())]
+    assert asked == [(unreviewed, []), (audited, [None]), (first, ["onion"])]
 
 
 def test_a_window_chooses_by_the_time_of_the_answer(desk, put, review_of, reviews):

@@ -12,7 +12,7 @@ from quality_gate.data.sources.labels import choose_classes, classes_of
 from quality_gate.data.sources.local import LocalTree
 from quality_gate.data.sources.photo_file import PhotoFile, Source
 from quality_gate.data.sources.remote import RemoteTree, is_url, place_name
-from quality_gate.data_settings import DataSettings
+from quality_gate.data_settings import REVIEWED, CsvSettings, DataSettings
 from quality_gate.errors import UserError
 
 __all__ = ["PhotoFile", "Source", "discover", "is_url"]
@@ -36,8 +36,12 @@ def discover(place: str | Path | Sequence[str | Path], settings: DataSettings | 
     """
     settings = settings or DataSettings()
     places = [place_name(one) for one in ([place] if isinstance(place, str | Path) else place)]
-    listed = [_listed(name, settings) for name in places]
-    return choose_classes(_joined(listed), settings.label_map, settings.min_images_per_class)
+    source = _joined([_listed(name, settings) for name in places])
+    if settings.reviewed is not None:
+        # The source may be a CSV file with other columns.
+        own = settings.model_copy(update={"csv": CsvSettings()})
+        source = _with_reviewed(source, _listed(place_name(settings.reviewed), own))
+    return choose_classes(source, settings.label_map, settings.min_images_per_class)
 
 
 def _listed(name: str, settings: DataSettings) -> Source:
@@ -70,6 +74,18 @@ def _joined(sources: Sequence[Source]) -> Source:
         files += _below(prefix, source.files, divided=divided)
         left_out += _below(prefix, source.left_out, divided=divided)
     return Source(", ".join(places), tuple(places), _sorted(files), classes_of(files), _sorted(left_out))
+
+
+def _with_reviewed(source: Source, reviewed: Source) -> Source:
+    """A source and photos of the operation: paths of the former stay, those of the latter begin with ``reviewed/``."""
+    files = [replace(file, path=f"{REVIEWED}/{file.path}", split=REVIEWED) for file in reviewed.files]
+    return Source(
+        f"{source.name}, {reviewed.name}",
+        (*source.places, *reviewed.places),
+        _sorted((*source.files, *files)),
+        classes_of((*source.files, *files)),
+        source.left_out,
+    )
 
 
 def _below(prefix: str, files: Iterable[PhotoFile], *, divided: bool) -> list[PhotoFile]:

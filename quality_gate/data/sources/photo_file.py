@@ -40,7 +40,8 @@ class PhotoFile:
     Attributes:
         path: relative to the source, with ``/`` between folders; in several sources after the name of its own.
         label: its class; '' outside any.
-        split: ``train`` or ``test`` as the source says; '' where it says nothing.
+        split: ``train`` or ``test`` as the source says, ``reviewed`` for photos of the operation; '' where it says
+            nothing.
         problem: why it is not even opened, or is left out of the run; '' for files that can be tried.
         origin: where its bytes are; None where it is not to be opened.
     """

@@ -40,6 +40,25 @@ def test_a_csv_file_joins_a_folder_and_its_missing_files_are_listed_below_its_na
     assert [(file.path, file.label) for file in source.left_out] == [("more.csv/gone.png", "a")]
 
 
+def test_reviewed_photos_join_without_changing_the_paths_of_the_source(two):
+    source = discover(two[0], DataSettings(reviewed=str(two[1])))
+    assert listed(source) == [
+        ("reviewed/b/1.png", "b", "reviewed"), ("reviewed/c/1.png", "c", "reviewed"),
+        ("test/a/2.png", "a", "test"), ("train/a/1.png", "a", "train"), ("train/b/1.png", "b", "train"),
+    ]  # fmt: skip
+    assert source.places == (str(two[0]), str(two[1]))
+
+
+def test_reviewed_photos_of_a_csv_file_have_columns_of_their_own(two):
+    (two[1] / "labels.csv").write_text("path,label\nb/1.png,a\n")
+    (two[0] / "source.csv").write_text("file;class\ntrain/a/1.png;a\ntrain/b/1.png;b\n")
+    columns = {"file_column": "file", "label_column": "class", "separator": ";"}
+    source = discover(two[0] / "source.csv", DataSettings(csv=columns, reviewed=str(two[1] / "labels.csv")))
+    assert listed(source) == [
+        ("reviewed/b/1.png", "a", "reviewed"), ("train/a/1.png", "a", ""), ("train/b/1.png", "b", ""),
+    ]  # fmt: skip
+
+
 def test_a_source_of_one_class_may_join_others(write_photos, tmp_path, two):
     write_photos("d/1.png").rename(tmp_path / "wednesday")
     assert discover([two[1], tmp_path / "wednesday"]).classes == ("b", "c", "d")

@@ -10,8 +10,9 @@ _FOR_REVIEW = sa.text("review_reason IS NOT NULL")
 
 
 def upgrade() -> None:
-    """Add the reason to predictions, with indices of those that have one, and the tables of the review desk."""
+    """Add reason and share to predictions, with indices of those that have them, and the tables of the review desk."""
     op.add_column("predictions", sa.Column("review_reason", sa.String(16), nullable=True))
+    op.add_column("predictions", sa.Column("review_share", sa.Double(), nullable=True))
     for name, columns in (
         ("ix_predictions_review", ["gate", "time", "id"]),
         ("ix_predictions_photo", ["gate", "image_sha256"]),
@@ -51,4 +52,5 @@ def downgrade() -> None:
         op.drop_table(table)
     op.drop_index("ix_predictions_photo", "predictions")
     op.drop_index("ix_predictions_review", "predictions")
+    op.drop_column("predictions", "review_share")
     op.drop_column("predictions", "review_reason")

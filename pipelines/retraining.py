@@ -1,0 +1,90 @@
+"""From what people said of the photos of an operation to a better champion, or to the same one."""
+
+from pathlib import Path
+from shutil import copyfile
+
+from zenml.enums import ExecutionMode
+
+from pipelines.configured import ConfiguredPipeline
+from pipelines.ending import conclude
+from pipelines.run_configuration import DEFAULT_CONFIGURATION
+from pipelines.training import Section, given_settings
+from pipelines.wiring import Reviewed, wire
+from quality_gate.errors import UserError
+from quality_gate.home import locate
+from quality_gate.ledger import LedgerEntry
+from quality_gate.models.manifest import WEIGHTS_FILE, ModelManifest
+from quality_gate.prediction.champion import champion_of
+from quality_gate.progress import ConsoleReporter
+from quality_gate.retraining.gathering import gather_operational_photos
+from quality_gate.retraining.operational_photos import OperationalPhotos
+from quality_gate.run_lock import only_run
+from quality_gate.settings import TrainingSettings
+from quality_gate.settings_section import parse_settings
+from steps.champions import registry
+from steps.context import close_failed_run
+
+
+def retrain(
+    name: str = "visual_quality_gate",
+    seed: int = 42,
+    data: Section | None = None,
+    validation: Section | None = None,
+    split: Section | None = None,
+    baselines: Section | None = None,
+    transfer: Section | None = None,
+    calibration: Section | None = None,
+    evaluation: Section | None = None,
+    gate: Section | None = None,
+    serving: Section | None = None,
+    retraining: Section | None = None,
+) -> None:
+    """Train on the photos of the training and on those that people have reviewed since; promote only what passes.
+
+    Every parameter is a section of zenml.yaml, where each key is explained; they should be those of the training.
+    """
+    settings = given_settings(locals())
+    champion = champion_of(locate(), name)
+    with registry(name).model_folder(champion) as folder:
+        photos = gather_operational_photos(locate(), name, ModelManifest.load(folder).classes)
+        _check_enough(photos, settings)
+        if settings.retraining.start == "champion":
+            settings = _starting_with(settings, champion, folder)
+    for line in photos.summary():
+        ConsoleReporter().say(f"retraining: {line}")
+    data_settings = settings.data.model_copy(update={"reviewed": str(photos.labels_file)})
+    held_back = {one.image_sha256: dict(one.labels) for one in photos.disagreements}
+    wire(
+        settings.model_copy(update={"data": data_settings}),
+        ConfiguredPipeline.compiled().code,
+        Reviewed(photos.summary(), held_back),
+    )
+
+
+def _check_enough(photos: OperationalPhotos, settings: TrainingSettings) -> None:
+    needed = settings.retraining.min_reviewed_photos
+    if len(photos.labels) < needed:
+        raise UserError(
+            f"{settings.name}: {'; '.join(photos.summary())}, and retraining.min_reviewed_photos is {needed:,}; review "
+            "more photos at /review of the service, or set it lower."
+        )
+
+
+def _starting_with(settings: TrainingSettings, champion: LedgerEntry, folder: Path) -> TrainingSettings:
+    """The settings with the weights of the champion, under a name that stays while it is champion."""
+    weights = locate().weights / f"{settings.name}-{champion.version}.safetensors"
+    weights.parent.mkdir(parents=True, exist_ok=True)
+    copyfile(folder / WEIGHTS_FILE, weights)
+    transfer = settings.transfer.model_copy(update={"weights_file": str(weights)})
+    return settings.model_copy(update={"transfer": transfer})
+
+
+retraining = ConfiguredPipeline(
+    check=lambda parameters, origin: parse_settings(TrainingSettings, parameters, origin=origin),
+    during=lambda parameters: only_run(locate().registry(parameters["name"]), parameters["name"]),
+    after=conclude,
+    on_failure=close_failed_run,
+    name="retraining",
+    entrypoint=retrain,
+    execution_mode=ExecutionMode.FAIL_FAST,
+).with_options(config_path=str(DEFAULT_CONFIGURATION))

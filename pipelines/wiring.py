@@ -1,0 +1,128 @@
+"""How the steps are put together that lead from photos to a model in production."""
+
+from typing import NamedTuple
+
+from pipelines.caching import FILES_VARIABLE, StepCode, expected_standing, file_keys, origin
+from pipelines.places import absolute
+from quality_gate.data_settings import DEMO
+from quality_gate.settings import TrainingSettings
+from steps.calibrate import calibrate
+from steps.evaluate import evaluate
+from steps.find_rival import find_rival
+from steps.find_suspects import find_suspects
+from steps.gate import gate
+from steps.ingest import ingest
+from steps.package import package
+from steps.prepare_serving import prepare_serving
+from steps.promote import promote
+from steps.report_retraining import report_retraining
+from steps.split import split_photos
+from steps.train_histogram_baseline import train_histogram_baseline
+from steps.train_scratch_baseline import train_scratch_baseline
+from steps.train_transfer import train_transfer
+from steps.validate import validate
+
+
+class Reviewed(NamedTuple):
+    """What is known of the reviewed photos of a retraining: in words, and the labels on which reviewers disagree."""
+
+    said: list[str]
+    held_back: dict[str, dict[str, str]]
+
+
+def wire(settings: TrainingSettings, code: StepCode, reviewed: Reviewed | None = None) -> None:
+    """Call every step, inside of a pipeline that is being compiled.
+
+    Args:
+        settings: of the run, with absolute paths.
+        code: of the steps.
+        reviewed: of a retraining, whose report is then written before the gate judges.
+    """
+    seed, name = settings.seed, settings.name
+    files = file_keys(settings)
+    made_from = origin(settings, files, code)
+    snapshot, _ = ingest.with_options(environment={FILES_VARIABLE: files.source})(name=name, settings=settings.data)
+    snapshot = validate(name=name, snapshot=snapshot, settings=settings.validation)
+    parts, _ = split_photos(
+        name=name,
+        snapshot=snapshot,
+        settings=settings.split,
+        min_photos=settings.validation.min_photos_per_class,
+        seed=seed,
+    )
+    parts, _ = find_suspects.with_options(environment={FILES_VARIABLE: files.weights})(
+        name=name,
+        snapshot=snapshot,
+        split=parts,
+        settings=settings.transfer,
+        exclude=settings.data.exclude_suspects,
+        min_photos=settings.validation.min_photos_per_class,
+        seed=seed,
+    )
+    histogram = train_histogram_baseline(snapshot=snapshot, split=parts, settings=settings.baselines)
+    scratch = train_scratch_baseline(snapshot=snapshot, split=parts, settings=settings.baselines, seed=seed)
+    candidate, history = train_transfer.with_options(environment={FILES_VARIABLE: files.weights})(
+        name=name, snapshot=snapshot, split=parts, settings=settings.transfer, seed=seed
+    )
+    calibrated = calibrate(model=candidate, snapshot=snapshot, split=parts, settings=settings.calibration)
+    rival, promotion, built = find_rival.with_options(extra={"origin": made_from})(
+        name=name, model=calibrated, **expected_standing(name, made_from)._asdict()
+    )
+    measured = evaluate(
+        model=calibrated,
+        histogram=histogram,
+        scratch=scratch,
+        snapshot=snapshot,
+        split=parts,
+        settings=settings.evaluation,
+        seed=seed,
+        rival=rival,
+    )
+    judged_after = []
+    if reviewed is not None:
+        report_retraining(name=name, measured=measured, snapshot=snapshot, split=parts, **reviewed._asdict())
+        judged_after.append("report_retraining")
+    result, report = gate(
+        model=calibrated,
+        measured=measured,
+        history=history,
+        snapshot=snapshot,
+        split=parts,
+        settings=settings,
+        after=judged_after,
+    )
+    served, _ = prepare_serving(
+        model=calibrated,
+        measured=measured,
+        snapshot=snapshot,
+        split=parts,
+        settings=settings.serving,
+        calibration=settings.calibration,
+        after=["gate"],
+    )
+    version = promote(
+        model=served,
+        measured=measured,
+        gate=result,
+        history=history,
+        snapshot=snapshot,
+        split=parts,
+        settings=settings,
+        report=report,
+        promotion=promotion,
+    )
+    package(name=name, version=version, built=built)
+
+
+def with_absolute_paths(settings: TrainingSettings) -> TrainingSettings:
+    """The settings with places that mean the same wherever a step runs."""
+    data, transfer = settings.data, settings.transfer
+    places = [place if place == DEMO else absolute(place) for place in data.sources]
+    data = data.model_copy(update={"source": places[0] if isinstance(data.source, str) else tuple(places)})
+    if data.csv.images is not None:
+        data = data.model_copy(update={"csv": data.csv.model_copy(update={"images": absolute(data.csv.images)})})
+    if data.reviewed is not None:
+        data = data.model_copy(update={"reviewed": absolute(data.reviewed)})
+    if transfer.weights_file is not None:
+        transfer = transfer.model_copy(update={"weights_file": absolute(transfer.weights_file)})
+    return settings.model_copy(update={"data": data, "transfer": transfer})

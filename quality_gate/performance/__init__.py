@@ -1,0 +1,1 @@
+"""How good the answers in production are, from the photos that people looked at."""

@@ -1,0 +1,39 @@
+"""Say what the reviewed photos of the operation changed, before the gate judges the candidate."""
+
+from typing import Annotated
+
+from zenml import step
+from zenml.types import HTMLString
+
+from quality_gate.data.snapshot import Snapshot
+from quality_gate.data.split import SplitResult
+from quality_gate.evaluation.measured import Measured
+from steps.context import report_folder
+
+
+@step
+def report_retraining(
+    name: str,
+    measured: Measured,
+    snapshot: Snapshot,
+    split: SplitResult,
+    said: list[str],
+    held_back: dict[str, dict[str, str]],
+) -> Annotated[HTMLString, "retraining_report"]:
+    """Write the page about the reviewed photos.
+
+    Args:
+        name: the gate.
+        measured: candidate and champion on both test sets.
+        snapshot: the photos.
+        split: how they are divided.
+        said: what is known of the reviewed photos, a line each.
+        held_back: labels by reviewer of the photos on which reviewers disagree, by SHA-256.
+    """
+    from quality_gate.data.photo_set import photo_sets
+    from quality_gate.reports.retraining_page import retraining_page
+
+    rolling = photo_sets(snapshot, split.table).rolling_test
+    page = retraining_page(measured, rolling, split.table, name=name, said=said, held_back=held_back)
+    (report_folder(name) / "retraining.html").write_text(page, encoding="utf-8")
+    return HTMLString(page)
