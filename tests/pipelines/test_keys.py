@@ -145,7 +145,7 @@ def gate(home, compiled, write_tiny_model, make_entry, tmp_path, built_quickly):
             champion = self.ledger.champion()
             if champion is None or champion.digests["answers"] != answers:
                 version = str(sum(entry.event == "promoted" for entry in self.ledger.entries()) + 1)
-                digests = {"answers": answers}
+                digests = {"answers": answers, "reference": "r" * 64}
                 self.ledger.append(make_entry("promoted", version, digests=digests, promotion=run.promotion))
                 built_quickly(model, NAME, version, run.built)
             return run
