@@ -23,7 +23,7 @@ training: $(READY) ## train on the demo photos and show what the gate says
 	  echo "  commands in your shell  source $(VENV)/bin/activate"; exit $$result
 
 test: $(VENV)/.dev $(READY) ## run the quick tests, on up to four processors at once
-	@pytest -m "not slow" -n auto --maxprocesses 4 --dist loadgroup
+	@pytest -m "not slow" -n auto --maxprocesses 4
 
 test-slow: $(VENV)/.dev $(READY) ## run simulations, load, kill loops, containers and real photos
 	@pytest -m slow

@@ -12,11 +12,13 @@ from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 import numpy as np
 import pytest
 from PIL import Image
+from xdist.scheduler import LoadScopeScheduling
 
 from benchmarks.postgres import NoPostgres, PostgresServer
 from quality_gate.evaluation.bootstrap import Interval
@@ -37,14 +39,18 @@ CERTIFICATE = RoutingCertificate(
 )
 
 
-# Before the plugin reads the groups.
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Run in one process what shares a costly fixture: the session's checkout, which comes first, else the file."""
-    for item in items:
-        shares = "checkout" if "checkout" in getattr(item, "fixturenames", ()) else item.nodeid.partition("::")[0]
-        item.add_marker(pytest.mark.xdist_group(shares))
-    items.sort(key=lambda item: "checkout" not in getattr(item, "fixturenames", ()))
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> "FileScheduling":
+    """Where tests run in several processes, the tests of a file run in one of them."""
+    return FileScheduling(config, log)
+
+
+class FileScheduling(LoadScopeScheduling):
+    """Hands out whole files, so that costly fixtures are made once; those of whole runs share a checkout."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = nodeid.partition("::")[0]
+        return "tests/pipelines" if file.startswith("tests/pipelines/") else file
 
 
 @pytest.fixture(scope="session")
