@@ -165,7 +165,13 @@ def _review_database() -> Iterator[Database]:
 
 
 @main.command()
-@click.option("--port", default=8100, show_default=True, help="Of this machine; only it is answered.")
+@click.option(
+    "--port",
+    type=click.IntRange(1, 65535),
+    default=8100,
+    show_default=True,
+    help="Of this machine; only it is answered.",
+)
 def monitor(port: int) -> None:
     """Show the windows of drift runs over time, in Evidently's pages."""
     from quality_gate.drift.evidently import serve_workspace
