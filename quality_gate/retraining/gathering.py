@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from contextlib import closing
 
 from quality_gate.errors import UserError
 from quality_gate.home import Home
@@ -20,21 +21,17 @@ def gather_operational_photos(home: Home, name: str, classes: Collection[str]) -
     Raises:
         UserError: the database does not answer, or a variable that names it is no value; nothing is changed then.
     """
-    from quality_gate.monitoring.database import Database, LogUnavailable
+    from quality_gate.monitoring.database import LogUnavailable
     from quality_gate.monitoring.log_settings import read_log_settings
     from quality_gate.review.reading import Reviews
     from quality_gate.review.settings import read_review_settings
 
-    url = read_log_settings().database_url.get_secret_value()
-    store = read_review_settings().open_photos()
+    settings, store = read_log_settings(), read_review_settings().open_photos()
     try:
-        database = Database.open(url)
-        try:
+        with closing(settings.open_database()) as database:
             reviews = Reviews(database, name)
             return update_operational_photos(
                 home.operational(name), reviews.by_photo(), reviews.photos(), store, classes
             )
-        finally:
-            database.close()
     except LogUnavailable as error:
         raise UserError(f"The reviews cannot be read ({error}); nothing was changed, try again later.") from None
