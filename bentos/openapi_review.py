@@ -11,7 +11,8 @@ from quality_gate.models.manifest import ModelManifest
 _FAILURES = {
     403: (
         "Without API keys photos are reviewed from the service's own machine only.",
-        "Without API keys photos are reviewed on this machine only; set QUALITY_GATE_API_KEYS=name:key,….",
+        "Without API keys photos are reviewed on this machine only, at 127.0.0.1 or localhost; set "
+        "QUALITY_GATE_API_KEYS=name:key,….",
     ),
     404: ("There is no such photo, or no such review of this reviewer.", "ana gave no review with this id."),
     413: ("The body is too large.", "The request is larger than 0.01 MB; send less."),

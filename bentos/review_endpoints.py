@@ -4,6 +4,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from ipaddress import ip_address
 from typing import Annotated, Any, Literal, TypeVar
+from urllib.parse import urlsplit
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -166,10 +167,22 @@ def _reviewer(exchange: Exchange) -> str:
     if exchange.key_name is not None:
         return exchange.key_name
     client = exchange.scope.get("client")
-    if client is None or not _is_loopback(client[0]):
-        sentence = "Without API keys photos are reviewed on this machine only; set QUALITY_GATE_API_KEYS=name:key,…."
+    if client is None or not _is_loopback(client[0]) or not _is_asked_for_by_loopback(exchange):
+        sentence = (
+            "Without API keys photos are reviewed on this machine only, at 127.0.0.1 or localhost; set "
+            "QUALITY_GATE_API_KEYS=name:key,…."
+        )
         raise Refusal(403, sentence)
     return local_reviewer()
+
+
+def _is_asked_for_by_loopback(exchange: Exchange) -> bool:
+    """Whether the client calls this machine localhost: a page from elsewhere can have its own name lead here."""
+    try:
+        name = urlsplit(f"//{exchange.headers.get('host', '')}").hostname or ""
+    except ValueError:
+        return False
+    return name == "localhost" or _is_loopback(name)
 
 
 def _is_loopback(host: str) -> bool:

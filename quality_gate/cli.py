@@ -153,7 +153,13 @@ def import_file(name: str, reviewer: str | None, file: Path) -> None:
 
 
 @main.command()
-@click.option("--port", default=8100, show_default=True, help="Of this machine; only it is answered.")
+@click.option(
+    "--port",
+    type=click.IntRange(1, 65535),
+    default=8100,
+    show_default=True,
+    help="Of this machine; only it is answered.",
+)
 def monitor(port: int) -> None:
     """Show the windows of drift runs over time, in Evidently's pages."""
     from quality_gate.drift.evidently import serve_workspace

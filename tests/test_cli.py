@@ -111,7 +111,7 @@ def test_the_version_is_that_of_the_installation(run):
     assert version("visual-quality-gate") in run("--version").stdout
 
 
-@pytest.mark.parametrize("arguments", [["trian"], ["status", "--jsn"], ["demo"]])
+@pytest.mark.parametrize("arguments", [["trian"], ["status", "--jsn"], ["demo"], ["monitor", "--port", "99999"]])
 def test_a_mistyped_call_is_answered_with_the_usage(run, arguments):
     result = run(*arguments)
     assert result.exit_code == 2

@@ -16,9 +16,10 @@ let busy = false;
 let sending = null;
 let wake = () => {};
 let withMap = false;
-let reviewed = 0;
 const desk = takeDesk();
 let history = JSON.parse(sessionStorage.getItem(HISTORY) || "[]");
+// What can be taken back after a reload counts after it too.
+let reviewed = history.reduce((sum, { count }) => sum + count, 0);
 
 // Random also where the page has no secure context, as on the network of a workshop.
 function newId() {

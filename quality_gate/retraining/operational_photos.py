@@ -95,14 +95,18 @@ def update_operational_photos(
     photos.mkdir(parents=True, exist_ok=True)
     agreed: dict[str, str] = {}
     disagreements = []
+    kept = set()
     for image_sha256, given in sorted(reviews.items()):
         labels = {review.reviewer: review.label for review in given if review.label is not None}
+        # Those that are held back too: reviewers may agree, or a champion have the class, when they wait no longer.
+        if labels and _kept(image_sha256, store, photos):
+            kept.add(image_sha256)
         if len(set(labels.values())) == 1:
             agreed[image_sha256] = next(iter(labels.values()))
         elif labels:
             disagreements.append(Disagreement(image_sha256, labels))
     foreign = {photo: label for photo, label in agreed.items() if label not in classes}
-    missing = {photo for photo in agreed if photo not in foreign and not _kept(photo, store, photos)}
+    missing = agreed.keys() - foreign.keys() - kept
     labels = {photo: label for photo, label in agreed.items() if photo not in foreign and photo not in missing}
     answered = {answer.image_sha256: answer for answer in answers if answer.image_sha256 in labels}
     _write_labels(folder / LABELS_FILE, labels, reviews, answered)

@@ -142,23 +142,25 @@ class ReviewDesk:
             desk: where they sit.
 
         Raises:
-            UnknownReview: the reviewer gave no such review.
+            UnknownReview: the reviewer gave no such review; one that comes later counts as taken back.
             LogUnavailable: the database does not answer; the review stands.
         """
         with self._alone() as connection:
             now = self._now()
-            given = (_R.id == review_id) & (_R.reviewer == reviewer) & (_R.gate == self._gate)
-            image_sha256 = connection.execute(select(_R.image_sha256).where(given)).scalar()
-            if image_sha256 is None:
-                raise UnknownReview(f"{reviewer} gave no review with this id")
-            taken_back = self._dialect.insert(REVIEW_UNDOS).on_conflict_do_nothing()
-            connection.execute(taken_back, {"review_id": review_id, "time": now})
-            others = self._leased(now) & ~self._leased(now, (_L.reviewer == reviewer) & (_L.desk == desk))
-            photo = select(_P.id).where(*self._waiting(), _P.image_sha256 == image_sha256, ~others)
-            found = connection.execute(photo.order_by(_P.time, _P.id).limit(1)).scalar()
-            if found is None:
-                return Turn(None, self._count_waiting(connection))
-            return self._turn(connection, found, reviewer, desk)
+            given = connection.execute(select(_R.reviewer, _R.gate, _R.image_sha256).where(_R.id == review_id)).first()
+            is_own = given is not None and (given.reviewer, given.gate) == (reviewer, self._gate)
+            if given is None or is_own:
+                # One that is not here may be on its way still: a request goes on when nobody waits for its answer.
+                taken_back = self._dialect.insert(REVIEW_UNDOS).on_conflict_do_nothing()
+                connection.execute(taken_back, {"review_id": review_id, "time": now})
+            if given is not None and is_own:
+                others = self._leased(now) & ~self._leased(now, (_L.reviewer == reviewer) & (_L.desk == desk))
+                photo = select(_P.id).where(*self._waiting(), _P.image_sha256 == given.image_sha256, ~others)
+                found = connection.execute(photo.order_by(_P.time, _P.id).limit(1)).scalar()
+                if found is None:
+                    return Turn(None, self._count_waiting(connection))
+                return self._turn(connection, found, reviewer, desk)
+        raise UnknownReview(f"{reviewer} gave no review with this id")
 
     def allows(self, review: Review) -> bool:
         """Whether a review names a class of the model, or none."""

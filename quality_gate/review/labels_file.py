@@ -75,10 +75,11 @@ def export_labels(path: Path, reviews: Reviews, photos: PhotoStore) -> int:
                 rows += 1
         new.replace(path)
     except OSError as error:
-        new.unlink(missing_ok=True)
         raise UserError(
             f"{path} cannot be written ({error.strerror}); name a file in a folder that is there."
         ) from None
+    finally:
+        new.unlink(missing_ok=True)
     return rows
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import urllib.request
+from http.client import HTTPException
 from urllib.error import HTTPError
 from urllib.parse import urlsplit
 
@@ -24,17 +25,21 @@ def post_failure(url: str, text: str, facts: dict[str, str | int | None]) -> Non
     Raises:
         UserError: the URL is none of HTTPS, or the webhook does not take it; the message keeps the URL to itself.
     """
-    if urlsplit(url).scheme != "https":
+    try:
+        scheme = urlsplit(url).scheme
+    except ValueError:
+        scheme = ""
+    if scheme != "https":
         raise UserError(f"{WEBHOOK_VARIABLE} is no URL of HTTPS; expected https://…")
     body = json.dumps({"text": text, **facts}).encode()
     request = urllib.request.Request(url, body, {"Content-Type": "application/json"})  # noqa: S310 - HTTPS, see above
     try:
         with urllib.request.urlopen(request, timeout=TIMEOUT_S):  # noqa: S310
             pass
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, HTTPException) as error:
         if isinstance(error, HTTPError):
             # It is the answer too, and holds the connection.
             error.close()
-        # Of an HTTP status, a name that is not found, or a certificate; none of them repeats the URL.
+        # Of an HTTP status, a name that is not found, or a certificate; none of them repeats the URL. Messages may.
         reason = getattr(error, "reason", None) or type(error).__name__
         raise UserError(f"The webhook of {WEBHOOK_VARIABLE} did not take the message ({reason}).") from None

@@ -364,7 +364,7 @@ def ask(model, compose):
 
         async def send():
             transport = httpx.ASGITransport(app, client=client)
-            async with httpx.AsyncClient(transport=transport, base_url="http://gate") as asking:
+            async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as asking:
                 body = None if method == "GET" else chunks() if chunks else content
                 return await asking.request(method, path, content=body, headers={"content-type": kind, **headers})
 

@@ -87,6 +87,22 @@ def test_without_keys_whoever_runs_the_service_reviews_on_its_machine_alone(post
     assert ask("GET", f"/review/photo?photo={IDS[0]}", client=("192.0.2.7", 1)).status_code == 403
 
 
+@pytest.mark.parametrize(
+    ("host", "status"),
+    [
+        ("127.0.0.1:3000", 200),
+        ("[::1]:3000", 200),
+        ("elsewhere.example:3000", 403),
+        ("localhost.example", 403),
+        ("[", 403),
+    ],
+)
+def test_without_keys_no_page_from_elsewhere_reviews_by_a_name_that_leads_here(ask, waiting, host, status):
+    body = json.dumps({"desk": str(uuid4())})
+    answer = ask("POST", "/review/next", content=body, kind="application/json", headers={"host": host})
+    assert answer.status_code == status
+
+
 def test_a_system_that_knows_no_name_of_its_user_has_a_number(post, waiting, monkeypatch):
     def nobody():
         raise OSError("no user name")

@@ -198,6 +198,22 @@ def test_two_tabs_of_one_person_do_not_see_the_same_photo_and_a_reload_does(desk
     assert shown(first) == before
 
 
+def test_what_was_reviewed_before_a_reload_is_counted_and_can_be_taken_back(desk, sit):
+    desk.send(1, 2)
+    page = sit(desk)
+    wait_for_photo(page, 1)
+    page.keyboard.press("1")
+    wait_for_photo(page, 2)
+    page.reload(wait_until="networkidle")
+    page.get_by_label("API key").fill("0123456789abcdef")
+    page.keyboard.press("Enter")
+    wait_for_photo(page, 2)
+    assert page.locator("#progress").inner_text() == "1 waits, you reviewed 1 · ana"
+    page.keyboard.press("z")
+    wait_for_photo(page, 1)
+    assert page.locator("#progress").inner_text() == "2 wait · ana"
+
+
 def test_a_label_is_kept_while_the_database_is_away_and_sent_when_it_is_back(desk_with_postgres, postgres, sit):
     desk = desk_with_postgres
     ids = desk.send(1, 2)

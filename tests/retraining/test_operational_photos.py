@@ -72,6 +72,16 @@ def test_a_photo_stays_when_it_no_longer_waits_for_review(update, store):
     assert update({ONE: {"ana": "potato"}}).labels == {ONE: "potato"}
 
 
+def test_a_photo_that_is_held_back_is_kept_for_the_day_it_no_longer_is(update, store):
+    update({ONE: {"ana": "potato", "ben": "onion"}, TWO: {"ana": "tomato"}}, classes=("onion", "potato"))
+    for photo in (ONE, TWO):
+        store.path(photo).unlink()
+    assert update({ONE: {"ana": "potato", "ben": "potato"}, TWO: {"ana": "tomato"}}).labels == {
+        ONE: "potato",
+        TWO: "tomato",
+    }
+
+
 def test_a_photo_whose_label_is_taken_back_is_no_longer_named(update):
     update({ONE: {"ana": "potato"}, TWO: {"ana": "onion"}})
     assert rows(update({TWO: {"ana": "onion"}})).keys() == {TWO}

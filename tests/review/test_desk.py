@@ -198,6 +198,16 @@ class TestUndo:
         assert len(reviews.by_photo()) == 1
 
 
+def test_a_review_that_comes_after_it_was_taken_back_does_not_stand(desk, put, review_of, reviews):
+    (prediction,) = put({})
+    late = review_of(prediction.image_sha256, "onion")
+    with pytest.raises(UnknownReview):
+        desk.undo(late.id, "ana", ANA)
+    desk.record(late, ANA)
+    assert reviews.by_photo() == {}
+    assert desk.next("ana", ANA, lambda _photo: True).waiting == 1
+
+
 def test_many_at_once_never_get_the_same_photo(put, database_url, everywhere):
     put(*({} for _ in range(60)))
     shown, failed = [], []

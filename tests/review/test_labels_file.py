@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from quality_gate.errors import UserError
+from quality_gate.monitoring.database import LogUnavailable
 from quality_gate.review.labels_file import COLUMNS, Imported, export_labels, import_labels
 from quality_gate.review.photos import PhotoStore
 from quality_gate.review.verdict import Review
@@ -40,6 +41,18 @@ def rows(file):
 
 def said(reviews):
     return {sha: [(one.reviewer, one.label) for one in all_of] for sha, all_of in reviews.by_photo().items()}
+
+
+def test_a_database_that_goes_away_leaves_the_former_file_and_nothing_else(reviews, photos, file, monkeypatch):
+    def away(**_):
+        raise LogUnavailable("away")
+
+    file.write_text("former")
+    monkeypatch.setattr(reviews, "photos", away)
+    with pytest.raises(LogUnavailable):
+        export_labels(file, reviews, photos)
+    assert file.read_text() == "former"
+    assert [path.name for path in file.parent.iterdir() if "labels" in path.name] == ["labels.csv"]
 
 
 def test_what_was_reviewed_and_what_waits_go_out(desk, put, review_of, reviews, photos, file):

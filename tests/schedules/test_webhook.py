@@ -71,8 +71,15 @@ def test_a_certificate_nobody_vouches_for_is_refused(webhook, monkeypatch):
     assert webhook[1] == []
 
 
-@pytest.mark.parametrize("url", ["http://localhost:1/secret", "file:///etc/passwd", "hooks.example"])
+@pytest.mark.parametrize("url", ["http://localhost:1/secret", "file:///etc/passwd", "hooks.example", "https://[::1"])
 def test_nothing_is_sent_but_by_https(url):
     with pytest.raises(UserError, match="is no URL of HTTPS") as caught:
         post_failure(url, "it failed", {})
     assert url not in caught.value.message
+
+
+@pytest.mark.parametrize("url", ["https://localhost/sec ret", "https://localhost:secret/"])
+def test_an_address_that_cannot_be_asked_is_told_without_it(url):
+    with pytest.raises(UserError, match="did not take the message") as caught:
+        post_failure(url, "it failed", {})
+    assert url.rpartition("localhost")[2] not in caught.value.message
