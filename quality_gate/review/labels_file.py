@@ -10,7 +10,7 @@ import csv
 import json
 import re
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from uuid import UUID, uuid5
@@ -106,9 +106,8 @@ def import_labels(path: Path, desk: ReviewDesk, reviews: Reviews, *, gate: str, 
             empty += 1
     _check(path, lines, desk)
     latest = {(one.image_sha256, one.reviewer): one for all_of in reviews.by_photo().values() for one in all_of}
-    new = [
-        review for _, review in lines if not _says_the_same(latest.get((review.image_sha256, review.reviewer)), review)
-    ]
+    pairs = [(latest.get((review.image_sha256, review.reviewer)), review) for _, review in lines]
+    new = [_following(former, review) for former, review in pairs if not _says_the_same(former, review)]
     desk.record_all(new)
     return Imported(len(new), len(lines) - len(new), empty)
 
@@ -208,6 +207,11 @@ def _check(path: Path, lines: list[tuple[int, Review]], desk: ReviewDesk) -> Non
 
 def _says_the_same(former: Review | None, review: Review) -> bool:
     return former is not None and (former.verdict, former.label) == (review.verdict, review.label)
+
+
+def _following(former: Review | None, review: Review) -> Review:
+    """With another id after each other review: what was said before, and then otherwise, may be said again."""
+    return review if former is None else replace(review, id=uuid5(review.id, str(former.id)))
 
 
 def _harmless(name: str) -> str:

@@ -152,13 +152,17 @@ class PhotoStore:
 
 
 def _delete(photo: _Kept) -> bool:
+    # Out of the way before it is looked at: whoever keeps the photo from now on writes it anew.
+    doomed = photo.path.with_name(f"{uuid4().hex}{_UNFINISHED}")
     try:
-        if photo.path.stat().st_mtime != photo.time:
-            # It came again meanwhile.
-            return False
-        photo.path.unlink()
+        photo.path.rename(doomed)
     except FileNotFoundError:
         return False
+    if doomed.stat().st_mtime != photo.time:
+        # It came again meanwhile.
+        doomed.replace(photo.path)
+        return False
+    doomed.unlink()
     return True
 
 

@@ -10,7 +10,8 @@ import pytest
 
 from bentos.settings import PREFIX, ServiceSettings
 from quality_gate.home import HOME_VARIABLE
-from quality_gate.monitoring.log_settings import VARIABLES
+from quality_gate.monitoring import log_settings
+from quality_gate.review import settings as review_settings
 
 ROOT = Path(__file__).resolve().parents[2]
 INFRA = ROOT / "infra"
@@ -52,7 +53,7 @@ def metrics() -> dict[str, tuple[str, ...]]:
 def settings() -> set[str]:
     """The environment variables that the service reads."""
     own = {PREFIX + name.upper() for name in ServiceSettings.model_fields}
-    return {*own, *VARIABLES, HOME_VARIABLE}
+    return {*own, *log_settings.VARIABLES, *review_settings.VARIABLES, HOME_VARIABLE}
 
 
 def _series(tree: ast.AST) -> dict[str, tuple[str, ...]]:

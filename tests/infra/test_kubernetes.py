@@ -7,6 +7,8 @@ import kubernetes_validate
 import pytest
 import yaml
 
+from quality_gate.monitoring.outbox import DEFAULT_MAX_BYTES
+
 VERSIONS = ("1.29", "1.33", "1.37")
 LABEL = {"app.kubernetes.io/name": "quality-gate"}
 
@@ -149,3 +151,11 @@ def test_settings_are_those_the_service_reads_and_secrets_are_no_part_of_the_bas
     assert "Secret" not in manifests
     limit = container["resources"]["limits"]["cpu"]
     assert manifests["ConfigMap"]["data"]["QUALITY_GATE_THREADS"] == limit
+
+
+def test_what_waits_for_the_database_and_for_review_fits_into_the_volume_of_a_pod(manifests):
+    (claim,) = manifests["StatefulSet"]["spec"]["volumeClaimTemplates"]
+    volume = int(claim["spec"]["resources"]["requests"]["storage"].removesuffix("Gi")) * 2**30
+    photos = 1e6 * float(manifests["ConfigMap"]["data"]["QUALITY_GATE_REVIEW_MAX_MB"])
+    # A fifth is left for blocks, and for what comes between two sweeps.
+    assert photos + DEFAULT_MAX_BYTES < 0.8 * volume

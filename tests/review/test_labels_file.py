@@ -55,6 +55,18 @@ def test_a_database_that_goes_away_leaves_the_former_file_and_nothing_else(revie
     assert [path.name for path in file.parent.iterdir() if "labels" in path.name] == ["labels.csv"]
 
 
+def test_what_was_corrected_and_corrected_back_can_be_corrected_again(
+    desk, put, review_of, reviews, photos, file, bring
+):
+    (prediction,) = put({})
+    desk.record(review_of(prediction.image_sha256, "onion"))
+    export_labels(file, reviews, photos)
+    before = file.read_text(encoding="utf-8")
+    for label in ("tomato", "onion", "tomato"):
+        assert bring(before.replace("onion,label", f"{label},label")) == Imported(1, 0, 0)
+        assert said(reviews) == {prediction.image_sha256: [("ana", label)]}
+
+
 def test_what_was_reviewed_and_what_waits_go_out(desk, put, review_of, reviews, photos, file):
     reviewed, waiting = put({}, {"image_name": "=cmd()", "review_reason": "audit"})
     photos.keep(waiting.image_sha256, b"photo")

@@ -3,6 +3,7 @@ import hashlib
 import os
 import time
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
@@ -80,6 +81,18 @@ def test_a_photo_that_comes_again_is_kept_anew(store):
     store.keep(sha(b"one"), b"one")
     assert store.sweep(nobody) == 0
     assert files(store) == [sha(b"one")]
+
+
+def test_a_photo_that_comes_again_at_the_moment_it_is_deleted_is_kept(store, monkeypatch):
+    old, unlink = keep(store, b"old", days=11), Path.unlink
+
+    def comes_again(path, **options):
+        store.keep(old, b"old")
+        unlink(path, **options)
+
+    monkeypatch.setattr(Path, "unlink", comes_again)
+    store.sweep(nobody)
+    assert store.read(old) == b"old"
 
 
 def test_of_too_much_the_oldest_reviewed_go_first_then_the_oldest(store):
