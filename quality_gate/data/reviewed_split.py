@@ -6,6 +6,7 @@ None enters the fixed test set, so that models of different months are measured 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -15,6 +16,9 @@ from quality_gate.settings import SplitSettings
 
 if TYPE_CHECKING:
     import pandas as pd
+
+# From the one from which most is learnt to that from which nothing is.
+_PLACES = ("train", "validation", "calibration", ROLLING_TEST)
 
 
 class _Place(NamedTuple):
@@ -30,8 +34,9 @@ def place_reviewed(
 ) -> tuple[pd.DataFrame, dict[Any, str]]:
     """Find a place for each reviewed photo.
 
-    A near-duplicate of divided photos goes where they are, and is left out where they are test photos or apart. The
-    others are drawn by a hash of seed and group alone: a photo keeps its place when more photos come.
+    Each is drawn by a hash of seed and photo alone. Near-duplicates all go to that of their places from which most is
+    learnt, of train, validation, calibration and rolling test in this order, and are left out where divided photos like
+    them are elsewhere. So more photos can bring one nearer to training, and never from training into a test.
 
     Args:
         divided: an image table with ``split`` and ``group``.
@@ -50,30 +55,41 @@ def place_reviewed(
     in_use = known[known["split"] != ""].sort_values("path")
     witnesses = {str(group): rows for group, rows in in_use.groupby("group")}
     new = together.iloc[len(divided) :]
+    drawn = _drawn_together(new, settings, seed)
     rows = zip(new["group"], new["problem"], strict=True)
-    places = [_place(group, problem, witnesses.get(group), settings, seed) for group, problem in rows]
+    places = [_place(group, problem, witnesses.get(group), drawn) for group, problem in rows]
     placed = reviewed.assign(split=[place.split for place in places], group=[place.group for place in places])
     reasons = {index: place.reason for index, place in zip(reviewed.index, places, strict=True) if place.reason}
     return placed, reasons
 
 
-def _place(group: str, problem: str, near: pd.DataFrame | None, settings: SplitSettings, seed: int) -> _Place:
+def _place(group: str, problem: str, near: pd.DataFrame | None, drawn: Mapping[str, str]) -> _Place:
     if problem:
         return _Place("", "", problem)
     if near is None:
-        return _Place(_drawn(group, settings, seed), group)
-    splits = sorted(set(near["split"]))
+        return _Place(drawn[group], group)
+    own, splits = near["own"].iloc[0], set(near["split"])
     if "test" in splits:
         photo = near.loc[near["split"] == "test", "path"].iloc[0]
-        return _Place("", near["own"].iloc[0], f"leak: near-duplicate of the test photo {photo}")
-    if len(splits) > 1:
-        return _Place("", near["own"].iloc[0], f"near-duplicate of photos that are in {' and in '.join(splits)}")
-    return _Place(splits[0], near["own"].iloc[0])
+        return _Place("", own, f"leak: near-duplicate of the test photo {photo}")
+    place = min({drawn[group], *splits}, key=_PLACES.index)
+    elsewhere = sorted(splits - {place})
+    if elsewhere:
+        return _Place("", own, f"near-duplicate of photos that are in {' and in '.join(elsewhere)}")
+    return _Place(place, own)
 
 
-def _drawn(group: str, settings: SplitSettings, seed: int) -> str:
-    """The split of a group of which no photo is divided yet."""
-    drawn = int.from_bytes(sha256(f"{seed}:reviewed:{group}".encode()).digest()[:8], "big") / 2**64
+def _drawn_together(rows: pd.DataFrame, settings: SplitSettings, seed: int) -> dict[str, str]:
+    """The place of each group: of those of its photos the one from which most is learnt."""
+    places: dict[str, str] = {}
+    for group, image_id in zip(rows["group"], rows["image_id"], strict=True):
+        places[group] = min(places.get(group, ROLLING_TEST), _drawn(image_id, settings, seed), key=_PLACES.index)
+    return places
+
+
+def _drawn(image_id: str, settings: SplitSettings, seed: int) -> str:
+    """The place of a photo that is like no other."""
+    drawn = int.from_bytes(sha256(f"{seed}:reviewed:{image_id}".encode()).digest()[:8], "big") / 2**64
     rest = 1 - settings.rolling_test_share
     shares = {
         ROLLING_TEST: settings.rolling_test_share,

@@ -53,14 +53,15 @@ def read_production(gate: str, model_version: str) -> tuple[list[InspectedAnswer
 
 
 def inspected(prediction: Prediction, reviews: Sequence[Review]) -> InspectedAnswer:
-    """An answer with what people said of its photo; on which they disagree, nothing is known.
+    """An answer with what people said of its photo.
+
+    Of several the first counts: an alarm that may be looked at any time rests on labels that later ones do not rewrite.
 
     Args:
         prediction: an answer that went to a person.
         reviews: of its photo, the latest of each reviewer, oldest first.
     """
-    given = [review for review in reviews if review.label is not None]
-    agreed = given if len({review.label for review in given}) == 1 else []
+    first = next((review for review in reviews if review.label is not None), None)
     assert prediction.review_reason is not None
     return InspectedAnswer(
         id=str(prediction.id),
@@ -70,8 +71,8 @@ def inspected(prediction: Prediction, reviews: Sequence[Review]) -> InspectedAns
         probabilities=prediction.probabilities,
         reason=prediction.review_reason,
         share=prediction.review_share or 1.0,
-        true_label=agreed[0].label if agreed else None,
-        reviewed_at=agreed[0].time if agreed else None,
+        true_label=first.label if first else None,
+        reviewed_at=first.time if first else None,
     )
 
 

@@ -28,11 +28,12 @@ class PhotosUnavailable(Exception):
 
 @dataclass(frozen=True, slots=True)
 class _Kept:
-    """A file: when its photo came last, in seconds since the epoch, and its size in bytes."""
+    """A file: when its photo came last, in seconds since the epoch, its size in bytes, and if it has another name."""
 
     path: Path
     time: float
     size: int
+    is_taken: bool
 
 
 class PhotoStore:
@@ -84,7 +85,9 @@ class PhotoStore:
         return self.folder / image_sha256[:2] / image_sha256
 
     def sweep(self, reviewed: Callable[[Collection[str]], Set[str]]) -> int:
-        """Delete what is too old, and of too much the oldest reviewed photos first, then the oldest.
+        """Delete what is too old, and of too much first the oldest reviewed photos that a retraining has taken.
+
+        These have a second name in its dataset: a label is not lost with its photo. Then come the oldest.
 
         Args:
             reviewed: tells which of many photos somebody has reviewed; asked only where there are too many.
@@ -102,7 +105,7 @@ class PhotoStore:
             over = sum(photo.size for photo in left) - self._max_bytes
             if over > 0:
                 done = reviewed([photo.path.name for photo in left])
-                for photo in sorted(left, key=lambda photo: photo.path.name not in done):
+                for photo in sorted(left, key=lambda photo: not (photo.is_taken and photo.path.name in done)):
                     if over <= 0:
                         break
                     doomed.append(photo)
@@ -131,7 +134,7 @@ class PhotoStore:
             except FileNotFoundError:
                 continue
             if _SHA256.fullmatch(path.name):
-                yield _Kept(path, facts.st_mtime, facts.st_size)
+                yield _Kept(path, facts.st_mtime, facts.st_size, facts.st_nlink > 1)
             elif path.suffix == _UNFINISHED and facts.st_mtime < time.time() - _UNFINISHED_SECONDS:
                 # Of a process that was killed.
                 path.unlink(missing_ok=True)

@@ -37,7 +37,7 @@ class ReviewSettings(Settings):
             often accepted answers are wrong. 0: none.
         retention_days: photos are deleted so many days after they came last.
         max_mb: how much the photos may take together, in megabytes (10⁶ bytes); beyond it the oldest reviewed photos
-            are deleted first, then the oldest.
+            that a retraining has taken are deleted first, then the oldest.
         lease_seconds: how long a photo is nobody else's once it is shown to somebody.
     """
 

@@ -37,11 +37,12 @@ def discover(place: str | Path | Sequence[str | Path], settings: DataSettings | 
     settings = settings or DataSettings()
     places = [place_name(one) for one in ([place] if isinstance(place, str | Path) else place)]
     source = _joined([_listed(name, settings) for name in places])
-    if settings.reviewed is not None:
-        # The source may be a CSV file with other columns.
-        own = settings.model_copy(update={"csv": CsvSettings()})
-        source = _with_reviewed(source, _listed(place_name(settings.reviewed), own))
-    return choose_classes(source, settings.label_map, settings.min_images_per_class)
+    chosen = choose_classes(source, settings.label_map, settings.min_images_per_class)
+    if settings.reviewed is None:
+        return chosen
+    # The source may be a CSV file with other columns.
+    own = settings.model_copy(update={"csv": CsvSettings()})
+    return _with_reviewed(chosen, _listed(place_name(settings.reviewed), own))
 
 
 def _listed(name: str, settings: DataSettings) -> Source:
@@ -77,14 +78,25 @@ def _joined(sources: Sequence[Source]) -> Source:
 
 
 def _with_reviewed(source: Source, reviewed: Source) -> Source:
-    """A source and photos of the operation: paths of the former stay, those of the latter begin with ``reviewed/``."""
-    files = [replace(file, path=f"{REVIEWED}/{file.path}", split=REVIEWED) for file in reviewed.files]
-    return Source(
-        f"{source.name}, {reviewed.name}",
-        (*source.places, *reviewed.places),
-        _sorted((*source.files, *files)),
-        classes_of((*source.files, *files)),
-        source.left_out,
+    """A source and photos of the operation: paths of the former stay, those of the latter begin with ``reviewed/``.
+
+    They have the classes that the model answers with, whatever the source called them; photos of others are left out.
+    """
+    named = [
+        replace(file, path=f"{REVIEWED}/{file.path}", split=REVIEWED) for file in (*reviewed.files, *reviewed.left_out)
+    ]
+    left_out = [
+        file if file.problem else replace(file, problem=f"its class '{file.label}' is none of the source", origin=None)
+        for file in named
+        if file.problem or file.label not in source.classes
+    ]
+    known = {file.path for file in left_out}
+    return replace(
+        source,
+        name=f"{source.name}, {reviewed.name}",
+        places=(*source.places, *reviewed.places),
+        files=_sorted((*source.files, *(file for file in named if file.path not in known))),
+        left_out=_sorted((*source.left_out, *left_out)),
     )
 
 

@@ -43,10 +43,18 @@ def test_a_csv_file_joins_a_folder_and_its_missing_files_are_listed_below_its_na
 def test_reviewed_photos_join_without_changing_the_paths_of_the_source(two):
     source = discover(two[0], DataSettings(reviewed=str(two[1])))
     assert listed(source) == [
-        ("reviewed/b/1.png", "b", "reviewed"), ("reviewed/c/1.png", "c", "reviewed"),
+        ("reviewed/b/1.png", "b", "reviewed"),
         ("test/a/2.png", "a", "test"), ("train/a/1.png", "a", "train"), ("train/b/1.png", "b", "train"),
     ]  # fmt: skip
     assert source.places == (str(two[0]), str(two[1]))
+    assert [(file.path, file.problem) for file in source.left_out] == [
+        ("reviewed/c/1.png", "its class 'c' is none of the source")
+    ]
+
+
+def test_labels_of_reviewed_photos_are_not_renamed_again(two):
+    source = discover(two[0], DataSettings(reviewed=str(two[1]), label_map={"a": "b", "b": "other"}))
+    assert [file.label for file in source.files if file.split == "reviewed"] == ["b"]
 
 
 def test_reviewed_photos_of_a_csv_file_have_columns_of_their_own(two):
