@@ -21,8 +21,9 @@ from quality_gate.retraining.operational_photos import OperationalPhotos
 from quality_gate.run_lock import only_run
 from quality_gate.settings import TrainingSettings
 from quality_gate.settings_section import parse_settings
+from quality_gate.tracking import find_run, flatten
 from steps.champions import registry
-from steps.context import close_failed_run
+from steps.context import close_failed_run, tracking_uri
 
 
 def retrain(
@@ -49,6 +50,7 @@ def retrain(
         photos = gather_operational_photos(locate(), name, ModelManifest.load(folder).classes)
         _check_enough(photos, settings)
         if settings.retraining.start == "champion":
+            _check_division(settings, champion)
             settings = _starting_with(settings, champion, folder)
     for line in photos.summary():
         ConsoleReporter().say(f"retraining: {line}")
@@ -68,6 +70,24 @@ def _check_enough(photos: OperationalPhotos, settings: TrainingSettings) -> None
             f"{settings.name}: {'; '.join(photos.summary())}, and retraining.min_reviewed_photos is {needed:,}; review "
             "more photos at /review of the service, or set it lower."
         )
+
+
+def _check_division(settings: TrainingSettings, champion: LedgerEntry) -> None:
+    """Make sure that the photos are divided as they were for the champion: its weights know those it learnt from."""
+    entries = registry(settings.name).ledger.entries()
+    run = next(one.run for one in entries if (one.event, one.version) == ("promoted", champion.version))
+    recorded = find_run(tracking_uri(), settings.name, run)
+    if recorded is None:
+        raise UserError(
+            f"retraining.start is champion, but MLflow does not know the run {run} any more; set pretrained."
+        )
+    former, now = recorded.parameters(), flatten({"seed": settings.seed, "split": settings.split.model_dump()})
+    for name, value in now.items():
+        if former.get(name, str(value)) != str(value):
+            raise UserError(
+                f"retraining.start is champion, but {name} is {value}, and {settings.name}:{champion.version} was trained "
+                f"with {former[name]}: it would be tested on photos it has learnt from. Take its value, or set pretrained."
+            )
 
 
 def _starting_with(settings: TrainingSettings, champion: LedgerEntry, folder: Path) -> TrainingSettings:

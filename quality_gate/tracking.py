@@ -35,6 +35,10 @@ class ExperimentRun:
         flat = {_allowed(name): str(value)[:LONGEST_PARAMETER] for name, value in flatten(values).items()}
         self._client.log_batch(self.run_id, params=[Param(name, value) for name, value in flat.items()])
 
+    def parameters(self) -> dict[str, str]:
+        """The settings that were recorded, as text, by dotted names."""
+        return dict(self._client.get_run(self.run_id).data.params)
+
     def log_metrics(self, values: Mapping[str, float | None], *, step: int = 0) -> None:
         """Record figures; undefined ones (None) are left out. Names are cleaned of what MLflow does not allow."""
         from mlflow.entities import Metric

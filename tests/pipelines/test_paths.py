@@ -2,7 +2,7 @@
 
 import pytest
 
-from pipelines.training import _with_absolute_paths
+from pipelines.wiring import with_absolute_paths
 from quality_gate.settings import TrainingSettings
 
 
@@ -11,7 +11,7 @@ def absolute(tmp_path, monkeypatch):
     """The data section after paths were made absolute, from a folder called ``here``."""
     (tmp_path / "here").mkdir()
     monkeypatch.chdir(tmp_path / "here")
-    return lambda **data: _with_absolute_paths(TrainingSettings.model_validate({"data": data})).data
+    return lambda **data: with_absolute_paths(TrainingSettings.model_validate({"data": data})).data
 
 
 @pytest.mark.parametrize(

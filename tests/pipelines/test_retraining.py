@@ -109,6 +109,14 @@ def test_the_champion_may_be_the_start(retrain, reviewed):
     assert code == 0, said
 
 
+def test_a_champion_is_no_start_where_the_photos_are_divided_otherwise(retrain, reviewed):
+    code, said = retrain(retraining={"start": "champion"}, split={"test_share": 0.3})
+    assert code == 1
+    assert "split.test_share is 0.3, and belt:" in said
+    assert "was trained with 0.2: it would be tested on photos it has learnt from." in said
+    assert "Traceback" not in said
+
+
 def test_photos_on_which_people_disagree_are_held_back_and_listed(retrain, reviewed, database, gate):
     photo = next(photo for photo, label in reviewed.items() if label == "potato")
     ReviewDesk(database, NAME, classes=CLASSES).record_all([review(photo, "ben", "onion")])
