@@ -78,15 +78,14 @@ def _check_division(settings: TrainingSettings, champion: LedgerEntry) -> None:
     run = next(one.run for one in entries if (one.event, one.version) == ("promoted", champion.version))
     recorded = find_run(tracking_uri(), settings.name, run)
     if recorded is None:
-        raise UserError(
-            f"retraining.start is champion, but MLflow does not know the run {run} any more; set pretrained."
-        )
+        raise UserError(f"retraining.start is champion, but MLflow no longer knows the run {run}; set pretrained.")
     former, now = recorded.parameters(), flatten({"seed": settings.seed, "split": settings.split.model_dump()})
     for name, value in now.items():
         if former.get(name, str(value)) != str(value):
             raise UserError(
-                f"retraining.start is champion, but {name} is {value}, and {settings.name}:{champion.version} was trained "
-                f"with {former[name]}: it would be tested on photos it has learnt from. Take its value, or set pretrained."
+                f"retraining.start is champion, but {name} is {value}, and {settings.name}:{champion.version} was "
+                f"trained with {former[name]}: it would be tested on photos it has learnt from. Take its value, or set "
+                "pretrained."
             )
 
 
