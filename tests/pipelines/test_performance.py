@@ -51,7 +51,8 @@ def shown(prediction):
 def test_before_anybody_has_looked_there_is_nothing_to_say(judge, gate):
     code, said = judge(name=gate.name)
     assert code == 0, said
-    assert "performance: The model has not answered yet." in said
+    # Batches of other tests may have been answered before.
+    assert re.search(r"performance: (The model has not answered yet|Nothing can be said yet of all answers)\.", said)
     assert "Traceback" not in said
 
 
