@@ -17,7 +17,12 @@ from pipelines.console import helpful_console
 from pipelines.integrations import no_integrations
 from pipelines.interruption import interruptible
 from pipelines.run_configuration import read_parameters
+from quality_gate.progress import ConsoleReporter
 from quality_gate.settings_section import DEFAULTS
+
+
+class NothingToDo(Exception):
+    """A run is not worth while now; the message says why, and the command ends well."""
 
 
 class ConfiguredPipeline(Pipeline):
@@ -42,7 +47,8 @@ class ConfiguredPipeline(Pipeline):
 
         Args:
             check: is given the parameters of a configuration file and its name; raises UserError.
-            during: is given the parameters of a run; what it returns is entered while the run lasts.
+            during: is given the parameters of a run; what it returns is entered while the run lasts, and may raise
+                NothingToDo before.
             after: is given a run whose steps have all succeeded.
             on_failure: called when a step has failed.
             defaults: file that has every setting of the pipeline, for messages.
@@ -89,6 +95,13 @@ class ConfiguredPipeline(Pipeline):
         """Run the pipeline; a user's mistake in a step ends as the step's own sentence."""
         given = self._apply_config_parameters(parameters)
         self._check(given, "settings")
+        try:
+            return self._run(given, args, parameters)
+        except NothingToDo as reason:
+            ConsoleReporter().say(str(reason))
+            return None
+
+    def _run(self, given: Mapping[str, Any], args: tuple[Any, ...], parameters: Mapping[str, Any]) -> Any:
         with helpful_console(), no_integrations(), only_whole_results(), interruptible(), self._during(given):
             # Not before: ZenML opens its store to find a hook again, and an import would do so.
             self.configure(on_failure=self._on_failure)

@@ -1,11 +1,14 @@
 """From what people said of the photos of an operation to a better champion, or to the same one."""
 
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from shutil import copyfile
+from typing import Any
 
 from zenml.enums import ExecutionMode
 
-from pipelines.configured import ConfiguredPipeline
+from pipelines.configured import ConfiguredPipeline, NothingToDo
 from pipelines.ending import conclude
 from pipelines.run_configuration import DEFAULT_CONFIGURATION
 from pipelines.training import Section, given_settings
@@ -14,10 +17,13 @@ from quality_gate.errors import UserError
 from quality_gate.home import locate
 from quality_gate.ledger import LedgerEntry
 from quality_gate.models.manifest import WEIGHTS_FILE, ModelManifest
+from quality_gate.performance_settings import PerformanceSettings
 from quality_gate.prediction.champion import champion_of
 from quality_gate.progress import ConsoleReporter
 from quality_gate.retraining.gathering import gather_operational_photos
+from quality_gate.retraining.occasion import retraining_state
 from quality_gate.retraining.operational_photos import OperationalPhotos
+from quality_gate.retraining.triggers import decide
 from quality_gate.run_lock import only_run
 from quality_gate.settings import TrainingSettings
 from quality_gate.settings_section import parse_settings
@@ -98,9 +104,24 @@ def _starting_with(settings: TrainingSettings, champion: LedgerEntry, folder: Pa
     return settings.model_copy(update={"transfer": transfer})
 
 
+@contextmanager
+def _alone_if_due(parameters: Mapping[str, Any]) -> Iterator[None]:
+    """Keep other runs of the gate away, and end where the settings see no reason for this one."""
+    settings = parse_settings(TrainingSettings, parameters, origin="settings")
+    with only_run(locate().registry(settings.name), settings.name):
+        if settings.retraining.only_if_due:
+            champion = champion_of(locate(), settings.name)
+            state = retraining_state(locate(), champion, PerformanceSettings(name=settings.name))
+            decision = decide(state, settings.retraining.triggers)
+            if not decision.retrain:
+                raise NothingToDo(f"retraining: {decision.sentence()}")
+            ConsoleReporter().say(f"retraining: {decision.sentence()}")
+        yield
+
+
 retraining = ConfiguredPipeline(
     check=lambda parameters, origin: parse_settings(TrainingSettings, parameters, origin=origin),
-    during=lambda parameters: only_run(locate().registry(parameters["name"]), parameters["name"]),
+    during=_alone_if_due,
     after=conclude,
     on_failure=close_failed_run,
     name="retraining",

@@ -4,13 +4,14 @@ import hashlib
 import json
 import re
 from difflib import get_close_matches
-from typing import Annotated, Literal, Self
+from typing import Annotated, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
 from quality_gate.data_settings import DataSettings
 from quality_gate.gate_name import GateName
 from quality_gate.preprocess import View
+from quality_gate.retraining_settings import RetrainingSettings
 from quality_gate.settings_section import Settings
 from quality_gate.training.recipe import Balance, Unfreezing
 
@@ -229,19 +230,6 @@ class ServingSettings(Settings):
     max_latency_ratio: Annotated[float, Field(gt=0, le=1)] = 0.9
     max_loss: UnitInterval = 0.005
     min_agreement: UnitInterval = 0.99
-
-
-class RetrainingSettings(Settings):
-    """What the pipeline ``retraining`` does otherwise than ``training``.
-
-    Attributes:
-        start: ``pretrained`` begins anew with the published weights, so that the same photos give the same model
-            whatever was champion; ``champion`` with the weights of the champion, which pays where it was fine-tuned.
-        min_reviewed_photos: fewest labelled photos of the operation; with fewer there is nothing to learn from them.
-    """
-
-    start: Literal["pretrained", "champion"] = "pretrained"
-    min_reviewed_photos: Annotated[int, Field(ge=1)] = 30
 
 
 class TrainingSettings(Settings):

@@ -22,25 +22,11 @@ def report_performance(
     Raises:
         UserError: there is no champion, the prediction log cannot be used, or a label is no class.
     """
-    from quality_gate.performance.gathering import read_production, scores_on_test
-    from quality_gate.performance.report import performance_report
+    from quality_gate.performance.gathering import champion_report
     from quality_gate.prediction.champion import champion_of
     from quality_gate.reports.performance_page import performance_page, verdict
 
-    champion = champion_of(locate(), settings.name)
-    assert champion.version is not None
-    answers, volumes = read_production(settings.name, champion.version)
-    certified = champion.routing.get("threshold") is not None
-    report = performance_report(
-        answers,
-        volumes,
-        settings,
-        gate=settings.name,
-        model_version=champion.version,
-        classes=champion.classes,
-        alpha=champion.routing["alpha"] if certified else None,
-        tested=scores_on_test(champion),
-    )
+    report = champion_report(champion_of(locate(), settings.name), settings)
     page = performance_page(report)
     (report_folder(report.gate) / "performance.html").write_text(page, encoding="utf-8")
     said = verdict(report)

@@ -14,6 +14,8 @@ from quality_gate.ledger import LedgerEntry
 from quality_gate.monitoring.log_settings import log_database
 from quality_gate.performance.answers import InspectedAnswer, Volume
 from quality_gate.performance.periods import NO_VOLUME
+from quality_gate.performance.report import PerformanceReport, performance_report
+from quality_gate.performance_settings import PerformanceSettings
 
 if TYPE_CHECKING:
     from quality_gate.monitoring.prediction import Prediction
@@ -21,6 +23,31 @@ if TYPE_CHECKING:
 
 # What the gate calls the scores of calibration in its table, which the ledger keeps.
 _RULES: Mapping[str, str] = {"brier": "Brier score", "ece": "expected calibration error"}
+
+
+def champion_report(champion: LedgerEntry, settings: PerformanceSettings) -> PerformanceReport:
+    """All that reviewed answers say of a champion in production.
+
+    Args:
+        champion: of the gate that the settings name.
+        settings: what is enough.
+
+    Raises:
+        UserError: the prediction log cannot be used, or a label is no class.
+    """
+    assert champion.version is not None
+    answers, volumes = read_production(settings.name, champion.version)
+    certified = champion.routing.get("threshold") is not None
+    return performance_report(
+        answers,
+        volumes,
+        settings,
+        gate=settings.name,
+        model_version=champion.version,
+        classes=champion.classes,
+        alpha=champion.routing["alpha"] if certified else None,
+        tested=scores_on_test(champion),
+    )
 
 
 def read_production(gate: str, model_version: str) -> tuple[list[InspectedAnswer], dict[date, Volume]]:

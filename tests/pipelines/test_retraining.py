@@ -1,6 +1,8 @@
 """``zenml pipeline run retraining``: what people said of photos of the operation joins the training of a gate."""
 
+import json
 import re
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
@@ -125,6 +127,31 @@ def test_photos_on_which_people_disagree_are_held_back_and_listed(retrain, revie
     assert "retraining: 47 photos of the operation are labelled" in said
     assert "retraining: 1 are held back, because reviewers disagree" in said
     assert f"{photo[:16]}…" in page_of(gate, said)
+
+
+def test_a_run_that_is_not_due_ends_well_and_trains_nothing(retrain, reviewed, gate):
+    triggers = {"new_reviewed_photos": None, "every": None}
+    before = len(list(gate.home.reports(NAME).iterdir()))
+    code, said = retrain(retraining={"only_if_due": True, "triggers": triggers})
+    assert code == 0, said
+    assert "retraining: No reason to train anew." in said
+    assert "Step `ingest`" not in said
+    assert len(list(gate.home.reports(NAME).iterdir())) == before
+
+
+def test_a_run_that_is_due_says_why(retrain, reviewed, gate):
+    folder = gate.home.drift(NAME) / "drift-1"
+    folder.mkdir(parents=True)
+    rang = {
+        "model_version": replace(gate, name=NAME).champion(),
+        "verdict": "alarm",
+        "last": "2026-03-04T10:00:00+00:00",
+    }
+    (folder / "drift.json").write_text(json.dumps(rang | {"groups": [{"name": "light", "drifted": True}]}))
+    code, said = retrain(retraining={"only_if_due": True, "triggers": {"every": None, "rest_days": 0}})
+    assert code == 0, said
+    assert "retraining: Train anew: drift (light)." in said
+    assert "Step `ingest`" in said or "Using cached version of step `ingest`" in said
 
 
 def test_a_database_that_is_away_changes_nothing(checkout, configure, photos, retrain, reviewed, gate, monkeypatch):
