@@ -108,10 +108,22 @@ def form(photo: bytes, name: str = "photo.jpg") -> bytes:
 
 def status(connection: http.client.HTTPConnection, body: bytes) -> int:
     """Ask for the answer to a form, and give the status."""
-    connection.request("POST", "/predict", body, {"Content-Type": f"multipart/form-data; boundary={BOUNDARY}"})
-    response = connection.getresponse()
+    response = _ask(connection, body)
     response.read()
     return response.status
+
+
+def answer(connection: http.client.HTTPConnection, body: bytes) -> bytes:
+    """Ask for the answer to a form, and give what the server says.
+
+    Raises:
+        SystemExit: it is no answer.
+    """
+    response = _ask(connection, body)
+    said = response.read()
+    if response.status != 200:
+        raise SystemExit(f"the server answers {response.status}: {said.decode(errors='replace')}")
+    return said
 
 
 def free_port() -> int:
@@ -120,6 +132,11 @@ def free_port() -> int:
         listener.bind(("127.0.0.1", 0))
         port: int = listener.getsockname()[1]
         return port
+
+
+def _ask(connection: http.client.HTTPConnection, body: bytes) -> http.client.HTTPResponse:
+    connection.request("POST", "/predict", body, {"Content-Type": f"multipart/form-data; boundary={BOUNDARY}"})
+    return connection.getresponse()
 
 
 def _with_children(process: int) -> Iterator[int]:
