@@ -96,12 +96,12 @@ class ConfiguredPipeline(Pipeline):
         given = self._apply_config_parameters(parameters)
         self._check(given, "settings")
         try:
-            return self._run(given, args, parameters)
+            return self._run_checked(given, args, parameters)
         except NothingToDo as reason:
             ConsoleReporter().say(str(reason))
             return None
 
-    def _run(self, given: Mapping[str, Any], args: tuple[Any, ...], parameters: Mapping[str, Any]) -> Any:
+    def _run_checked(self, given: Mapping[str, Any], args: tuple[Any, ...], parameters: Mapping[str, Any]) -> Any:
         with helpful_console(), no_integrations(), only_whole_results(), interruptible(), self._during(given):
             # Not before: ZenML opens its store to find a hook again, and an import would do so.
             self.configure(on_failure=self._on_failure)
