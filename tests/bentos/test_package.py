@@ -31,7 +31,8 @@ async def ask(path, kind, body):
         return {"type": "http.request", "body": body, "more_body": False}
     async def send(message):
         sent.append(message)
-    scope = {"type": "http", "method": "POST", "path": path, "headers": [(b"content-type", kind)]}
+    scope = {"type": "http", "method": "POST", "path": path}
+    scope |= {"headers": [(b"content-type", kind), (b"host", b"127.0.0.1:3000")]}
     await service.application(scope | {"client": ("127.0.0.1", 1)}, receive, send, None)
 service = QualityGateService()
 asyncio.run(ask("/predict", b"image/png", photo.getvalue()))

@@ -1,3 +1,4 @@
+import os
 import threading
 from datetime import timedelta
 from uuid import uuid4
@@ -18,7 +19,7 @@ def kept(store):
     return {path.name for path in store.folder.glob("*/*")}
 
 
-def test_of_too_many_photos_the_reviewed_ones_go(store, desk, put, review_of, database):
+def test_of_too_many_photos_the_reviewed_ones_go_that_a_retraining_has(store, desk, put, review_of, database, tmp_path):
     unreviewed, skipped, reviewed, taken_back = put({}, {}, {}, {})
     mistake = review_of(taken_back.image_sha256, "onion")
     for review in (review_of(skipped.image_sha256, "skip"), review_of(reviewed.image_sha256, None), mistake):
@@ -26,6 +27,7 @@ def test_of_too_many_photos_the_reviewed_ones_go(store, desk, put, review_of, da
     desk.undo(mistake.id, "ana", uuid4())
     for one in (unreviewed, skipped, reviewed, taken_back):
         store.keep(one.image_sha256, b"x" * 8)
+        os.link(store.path(one.image_sha256), tmp_path / one.image_sha256)
 
     assert sweep_photos(store, lambda: database) == 1
     assert kept(store) == {one.image_sha256 for one in (unreviewed, skipped, taken_back)}
