@@ -25,8 +25,8 @@ training: $(READY) ## train on the demo photos and show what the gate says
 test: $(VENV)/.dev $(READY) ## run the quick tests, on up to four processors at once
 	@pytest -m "not slow" -n auto --maxprocesses 4
 
-test-slow: $(VENV)/.dev $(READY) ## run simulations, load, kill loops, containers and real photos
-	@pytest -m slow
+test-slow: $(VENV)/.dev $(READY) ## run simulations, load, kill loops, containers and real photos, two at once
+	@pytest -m slow -n auto --maxprocesses 2
 
 coverage: $(VENV)/.dev $(READY) ## run the quick tests and show which lines of quality_gate they leave out
 	@pytest -m "not slow" --cov

@@ -67,11 +67,9 @@ def read_production(gate: str, model_version: str) -> tuple[list[InspectedAnswer
     from quality_gate.review.reading import Reviews
 
     with log_database() as database:
-        log, reviews = PredictionLog(database), Reviews(database, gate).by_photo()
         window = Window(gate=gate, model_version=model_version)
-        days = log.count_by_day(window)
-        chosen = log.read(Window(gate=gate, model_version=model_version, for_review=True))
-        answers = [inspected(one, reviews.get(one.image_sha256, ())) for page in chosen for one in page]
+        days = PredictionLog(database).count_by_day(window)
+        answers = [inspected(answer, reviews) for answer, reviews in Reviews(database, gate).answers(window)]
     volumes: defaultdict[date, Volume] = defaultdict(lambda: NO_VOLUME)
     for (day, decision), count in days.items():
         added = Volume(count, 0) if decision == "accept" else Volume(0, count)

@@ -1,1 +1,1 @@
-"""When a model is trained anew, and what it then learns from its own operation."""
+"""What a model learns from its own operation."""

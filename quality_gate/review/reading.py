@@ -13,7 +13,7 @@ from quality_gate.monitoring.database import Database
 from quality_gate.monitoring.prediction import Prediction
 from quality_gate.monitoring.prediction_log import PredictionLog, Window, prediction_of
 from quality_gate.monitoring.schema import PREDICTIONS, REVIEW_UNDOS, REVIEWS
-from quality_gate.review.verdict import Review, ReviewedAnswer
+from quality_gate.review.verdict import Review
 
 PAGE_ROWS = 2_000
 _ASKED_TOGETHER = 1_000
@@ -77,21 +77,6 @@ class Reviews:
             reviews = self._latest({prediction.image_sha256 for prediction in page})
             for prediction in page:
                 yield prediction, reviews.get(prediction.image_sha256, ())
-
-    def reviewed(self, window: Window, *, page_rows: int = PAGE_ROWS) -> Iterator[ReviewedAnswer]:
-        """The answers of a window that were reviewed, newest first; once for each reviewer of the photo.
-
-        Args:
-            window: which answers; its gate is that of the reviews.
-            page_rows: answers that are read at once.
-
-        Raises:
-            LogUnavailable: the database does not answer.
-        """
-        for prediction, reviews in self.answers(window, page_rows=page_rows):
-            assert prediction.review_reason is not None
-            for one in reviews:
-                yield ReviewedAnswer(prediction, prediction.review_reason, one.label, one.reviewer, one.time)
 
     def by_photo(self) -> dict[str, list[Review]]:
         """The reviews of every reviewed photo, by SHA-256, oldest first; with different labels reviewers disagree.

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import Literal, get_args
 from uuid import UUID
 
-from quality_gate.monitoring.prediction import Prediction, ReviewReason
+from quality_gate.monitoring.prediction import Prediction
 
 Verdict = Literal["label", "unknown", "skip"]
 Source = Literal["desk", "import"]
@@ -78,25 +78,6 @@ class Turn:
     prediction: Prediction | None
     waiting: int
     missing: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class ReviewedAnswer:
-    """An answer, and what one reviewer said of its photo last.
-
-    Attributes:
-        prediction: the answer.
-        reason: why it was reviewed: ``review``, or ``audit`` for the random share of the accepted.
-        label: the class that the reviewer saw; None: no class can be told.
-        reviewer: who.
-        time: when.
-    """
-
-    prediction: Prediction
-    reason: ReviewReason
-    label: str | None
-    reviewer: str
-    time: datetime
 
 
 def local_reviewer() -> str:

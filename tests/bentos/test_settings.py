@@ -85,7 +85,7 @@ def test_a_misspelt_variable_is_told_rather_than_passed_over(misspelt):
 
 @pytest.mark.parametrize("variable", [*LOG_VARIABLES, *REVIEW_VARIABLES])
 def test_what_other_parts_read_is_not_taken_for_a_misspelling(variable):
-    ServiceSettings.from_environment({variable: "1"})
+    assert ServiceSettings.from_environment({variable: "1"}) == ServiceSettings()
 
 
 def test_a_key_is_not_shown_where_the_settings_are():

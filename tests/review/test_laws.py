@@ -32,10 +32,11 @@ def prediction(number):
 class Desks(RuleBasedStateMachine):
     """Three tabs of two people at five answers to three photos; the model knows who was shown what, and for how long.
 
-    ``database`` is of each run and is made by the test below.
+    ``database`` is of each run and is made by the test below, as is ``done``: what people did at all.
     """
 
     database: Database
+    done: set[str]
 
     def __init__(self):
         super().__init__()
@@ -60,6 +61,7 @@ class Desks(RuleBasedStateMachine):
 
     @rule(person=st.sampled_from(range(len(PEOPLE))))
     def ask(self, person):
+        self.done.add("asked")
         turn = self.desk.next(*PEOPLE[person], lambda _photo: True)
         decided = {review.image_sha256 for _, review in self.standing if review.verdict != "skip"}
         assert turn.waiting == PHOTOS - len(decided)
@@ -69,6 +71,7 @@ class Desks(RuleBasedStateMachine):
     @precondition(lambda self: self.shown)
     @rule(choice=st.data(), verdict=st.sampled_from(["onion", "potato", "unknown", "skip"]))
     def say(self, choice, verdict):
+        self.done.add("said")
         photo = choice.draw(st.sampled_from(sorted(self.shown)))
         person, _ = self.shown.pop(photo)
         label = verdict if verdict in ("onion", "potato") else None
@@ -79,6 +82,7 @@ class Desks(RuleBasedStateMachine):
     @precondition(lambda self: self.standing)
     @rule(choice=st.data())
     def take_back(self, choice):
+        self.done.add("took back")
         place = choice.draw(st.integers(0, len(self.standing) - 1))
         person, review = self.standing.pop(place)
         self.show(person, self.desk.undo(review.id, *PEOPLE[person]))
@@ -99,11 +103,12 @@ class Desks(RuleBasedStateMachine):
 
 def test_whatever_people_do_no_photo_is_with_two_of_them_and_undo_restores(database_url):
     database = Database.open(database_url)
-    machine = type("Case", (Desks,), {"database": database})
+    machine = type("Case", (Desks,), {"database": database, "done": set()})
     machine.TestCase.settings = settings(
         max_examples=25, stateful_step_count=25, deadline=None, suppress_health_check=[HealthCheck.too_slow]
     )
     try:
         machine.TestCase("runTest").runTest()
+        assert machine.done == {"asked", "said", "took back"}
     finally:
         database.close()

@@ -6,19 +6,20 @@ from quality_gate.monitoring.prediction_log import Window
 DESK = uuid4()
 
 
-def test_every_reviewed_answer_comes_with_what_was_said(desk, put, review_of, reviews):
-    first, audited, unreviewed = put({}, {"review_reason": "audit"}, {})
+def test_every_answer_for_review_comes_with_what_was_said(desk, put, review_of, reviews):
+    first, audited, unreviewed, _unseen = put({}, {"review_reason": "audit"}, {}, {"review_reason": None})
     said = [review_of(first.image_sha256, "onion"), review_of(audited.image_sha256, None, "ben")]
     for review in said:
         desk.record(review, DESK)
-    found = [(one.prediction, one.reason, one.label, one.reviewer, one.time) for one in reviews.reviewed(Window())]
-    assert found == [
-        (audited, "audit", None, "ben", said[1].time),
-        (first, "review", "onion", "ana", said[0].time),
+    found = [
+        (prediction, [(one.label, one.reviewer, one.time) for one in given])
+        for prediction, given in reviews.answers(Window())
     ]
-    assert unreviewed not in [one[0] for one in found]
-    asked = [(prediction, [one.label for one in said]) for prediction, said in reviews.answers(Window())]
-    assert asked == [(unreviewed, []), (audited, [None]), (first, ["onion"])]
+    assert found == [
+        (unreviewed, []),
+        (audited, [(None, "ben", said[1].time)]),
+        (first, [("onion", "ana", said[0].time)]),
+    ]
 
 
 def test_a_window_chooses_by_the_time_of_the_answer(desk, put, review_of, reviews):
@@ -26,9 +27,9 @@ def test_a_window_chooses_by_the_time_of_the_answer(desk, put, review_of, review
     made = put(*({"time": end - timedelta(hours=hours)} for hours in (1, 2, 3)))
     for one in made:
         desk.record(review_of(one.image_sha256, "onion"), DESK)
-    found = reviews.reviewed(Window(hours=2, until=end), page_rows=1)
-    assert [one.prediction for one in found] == made[:2]
-    assert len(list(reviews.reviewed(Window(photos=1)))) == 1
+    found = reviews.answers(Window(hours=2, until=end), page_rows=1)
+    assert [prediction for prediction, _ in found] == made[:2]
+    assert len(list(reviews.answers(Window(photos=1)))) == 1
 
 
 def test_of_one_reviewer_the_latest_counts_and_those_who_disagree_are_both_told(desk, put, review_of, reviews):
@@ -37,22 +38,23 @@ def test_of_one_reviewer_the_latest_counts_and_those_who_disagree_are_both_told(
         desk.record(review_of(only.image_sha256, label, reviewer), DESK)
     found = [(one.reviewer, one.label) for one in reviews.by_photo()[only.image_sha256]]
     assert found == [("ben", "tomato"), ("ana", "potato")]
-    assert [(one.reviewer, one.label) for one in reviews.reviewed(Window())] == found
+    ((_, given),) = reviews.answers(Window())
+    assert [(one.reviewer, one.label) for one in given] == found
 
 
 def test_every_answer_to_a_photo_that_came_again_gets_its_reviews(desk, put, review_of, reviews):
     photo = {"image_sha256": "a" * 64}
     reviewed, again, unseen = put(photo, photo | {"review_reason": "audit"}, photo | {"review_reason": None})
     desk.record(review_of("a" * 64, "onion"), DESK)
-    found = [one.prediction for one in reviews.reviewed(Window())]
-    assert found == [again, reviewed]
-    assert unseen not in found
+    found = [(prediction, [one.label for one in given]) for prediction, given in reviews.answers(Window())]
+    assert found == [(again, ["onion"]), (reviewed, ["onion"])]
+    assert unseen not in [prediction for prediction, _ in found]
 
 
 def test_other_gates_are_left_out(desk, put, review_of, reviews):
     (ours, _other) = put({}, {"gate": "line 2", "image_sha256": "b" * 64})
     desk.record(review_of(ours.image_sha256, "onion"), DESK)
-    assert [one.prediction for one in reviews.reviewed(Window(gate="line 2"))] == [ours]
+    assert [prediction for prediction, _ in reviews.answers(Window(gate="line 2"))] == [ours]
     assert list(reviews.by_photo()) == [ours.image_sha256]
 
 

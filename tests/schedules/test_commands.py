@@ -99,4 +99,5 @@ def test_prometheus_reads_the_metrics(call, zenml, tmp_path):
     call("install", "batch_prediction", "--with", "cron", "--metrics", str(tmp_path))
     call("run", "batch_prediction")
     text = (tmp_path / "quality_gate_schedule_batch_prediction.prom").read_text()
-    subprocess.run([shutil.which("promtool"), "check", "metrics"], input=text, text=True, check=True)
+    checked = subprocess.run([shutil.which("promtool"), "check", "metrics"], input=text, text=True, check=False)
+    assert checked.returncode == 0

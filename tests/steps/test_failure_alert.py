@@ -20,8 +20,8 @@ def test_the_alerter_of_the_stack_posts_it(stack):
     assert posted == ["it failed"]
 
 
-def test_without_an_alerter_nobody_is_told(stack):
-    failure_alert.alert_of_failure("it failed")
+def test_without_an_alerter_a_failure_is_no_second_one(stack):
+    assert failure_alert.alert_of_failure("it failed") is None
 
 
 def test_an_alerter_that_did_not_post_it_is_an_error(stack):

@@ -40,9 +40,20 @@ def discover(place: str | Path | Sequence[str | Path], settings: DataSettings | 
     chosen = choose_classes(source, settings.label_map, settings.min_images_per_class)
     if settings.reviewed is None:
         return chosen
+    return _with_reviewed(chosen, _listed_reviewed(settings.reviewed, settings))
+
+
+def _listed_reviewed(place: str, settings: DataSettings) -> Source:
     # The source may be a CSV file with other columns.
     own = settings.model_copy(update={"csv": CsvSettings()})
-    return _with_reviewed(chosen, _listed(place_name(settings.reviewed), own))
+    try:
+        return _listed(place_name(place), own)
+    except UserError as error:
+        reason = error.message.partition(";")[0].rstrip(".")
+        raise UserError(
+            f"data.reviewed: {reason}; expected a folder of class folders, or a .csv file with the columns path and "
+            "label."
+        ) from None
 
 
 def _listed(name: str, settings: DataSettings) -> Source:

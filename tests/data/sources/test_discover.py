@@ -52,6 +52,18 @@ def test_reviewed_photos_join_without_changing_the_paths_of_the_source(two):
     ]
 
 
+@pytest.mark.parametrize(
+    ("place", "reason"),
+    [("gone", "gone does not exist"), ("empty", "empty: the folder is empty"), ("other.csv", "has no column 'path'")],
+)
+def test_reviewed_photos_that_cannot_be_listed_are_one_sentence_about_them(two, tmp_path, place, reason):
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "other.csv").write_text("file,kind\n1.png,a\n")
+    with pytest.raises(UserError, match=r"^data\.reviewed: .*columns path and label\.$") as error:
+        discover(two[0], DataSettings(reviewed=str(tmp_path / place)))
+    assert reason in error.value.message
+
+
 def test_labels_of_reviewed_photos_are_not_renamed_again(two):
     source = discover(two[0], DataSettings(reviewed=str(two[1]), label_map={"a": "b", "b": "other"}))
     assert [file.label for file in source.files if file.split == "reviewed"] == ["b"]
