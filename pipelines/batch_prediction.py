@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from zenml.enums import ExecutionMode, ExecutionStatus
+from zenml.enums import ExecutionMode
 from zenml.models import PipelineRunResponse
 
 from pipelines.configured import ConfiguredPipeline
@@ -68,10 +68,9 @@ def _alone(parameters: Mapping[str, Any]) -> Iterator[None]:
 
 def _conclude(run: PipelineRunResponse) -> None:
     """Say where the result is."""
-    if run.status == ExecutionStatus.COMPLETED:
-        folder = locate().batches(str((run.config.parameters or {})["name"])) / run.name
-        ConsoleReporter().say(f"result: {folder / 'result.csv'}")
-        ConsoleReporter().say(f"report: {folder / 'batch.html'}")
+    folder = locate().batches(str((run.config.parameters or {})["name"])) / run.name
+    ConsoleReporter().say(f"result: {folder / 'result.csv'}")
+    ConsoleReporter().say(f"report: {folder / 'batch.html'}")
 
 
 batch_prediction = ConfiguredPipeline(

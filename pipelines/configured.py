@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+from zenml.enums import ExecutionStatus
 from zenml.models import PipelineRunResponse
 from zenml.pipelines.compilation_context import PipelineCompilationContext
 from zenml.pipelines.pipeline_definition import Pipeline
@@ -106,7 +107,8 @@ class ConfiguredPipeline(Pipeline):
             # Not before: ZenML opens its store to find a hook again, and an import would do so.
             self.configure(on_failure=self._on_failure)
             run = super().__call__(*args, **parameters)
-            if run is not None:
+            # An orchestrator that works on after the command has ended is left alone.
+            if run is not None and run.status == ExecutionStatus.COMPLETED:
                 self._after(run)
             return run
 

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from zenml.enums import ExecutionMode, ExecutionStatus
+from zenml.enums import ExecutionMode
 from zenml.models import PipelineRunResponse
 
 from pipelines.configured import ConfiguredPipeline
@@ -71,8 +71,6 @@ def _alone(parameters: Mapping[str, Any]) -> Iterator[None]:
 
 def _conclude(run: PipelineRunResponse) -> None:
     """Say what came of it, and where that is written."""
-    if run.status != ExecutionStatus.COMPLETED:
-        return
     (output,) = run.steps["detect_drift"].outputs["drift"]
     ConsoleReporter().say(f"drift: {output.load().sentence}")
     folder = locate().drift(str((run.config.parameters or {})["name"])) / run.name

@@ -16,12 +16,7 @@ SHOWN_METRICS = {"macro_f1": "macro F1", "brier": "Brier score", "ece": "calibra
 
 
 def conclude(run: PipelineRunResponse) -> None:
-    """Say which steps were cached, what the gate says and where its report is; close the MLflow run if there is one.
-
-    An orchestrator that works on after the command has ended is left alone.
-    """
-    if run.status != ExecutionStatus.COMPLETED:
-        return
+    """Say which steps were cached, what the gate says and where its report is; close the MLflow run if there is one."""
     steps = run.steps
     cached = [name for name, step in steps.items() if step.status == ExecutionStatus.CACHED]
     anew = [name for name in steps if name not in cached]

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from zenml.enums import ExecutionMode, ExecutionStatus
+from zenml.enums import ExecutionMode
 from zenml.models import PipelineRunResponse
 
 from pipelines.configured import ConfiguredPipeline
@@ -46,8 +46,6 @@ def _of_a_champion(parameters: Mapping[str, Any]) -> Iterator[None]:
 
 def _conclude(run: PipelineRunResponse) -> None:
     """Say what came of it, and where that is written."""
-    if run.status != ExecutionStatus.COMPLETED:
-        return
     (verdict,) = run.steps["report_performance"].outputs["performance_verdict"]
     ConsoleReporter().say(f"performance: {verdict.load()}")
     folder = locate().reports(str((run.config.parameters or {})["name"])) / run.name
