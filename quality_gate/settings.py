@@ -195,6 +195,8 @@ class GateSettings(Settings):
             disagree as two seeds do on produce, 0.045 refuses 97 of 100 that are truly worse by 0.05 and accepts 96
             of 100 that are equal (``python -m benchmarks.gate_power``); 0.03 would refuse 24 equal ones. With more
             test photos it may be smaller; the gate warns where they are too few for it.
+        max_coverage_loss: share of the test photos by which it may accept less than the champion does, where both keep
+            the same promise.
         max_export_difference: largest difference of a probability between the trained and the exported model.
         max_model_mb: ceiling of the exported model's size, in megabytes.
         max_latency_ms: ceiling of the median time to answer one photo on one thread, in milliseconds.
@@ -208,6 +210,7 @@ class GateSettings(Settings):
     max_ece: UnitInterval = 0.08
     min_margin_over_baselines: Annotated[float, Field(ge=-1, le=1)] = 0.05
     non_inferiority_margin: UnitInterval = 0.045
+    max_coverage_loss: UnitInterval = 0.2
     max_export_difference: Annotated[float, Field(gt=0, le=1)] = 1e-4
     max_model_mb: Annotated[float, Field(gt=0)] = 120.0
     max_latency_ms: Annotated[float, Field(gt=0)] = 500.0

@@ -1,7 +1,9 @@
 """Where reviewed photos of the operation go, beside photos that are divided already and stay where they are.
 
-A share of them becomes a second test set, which moves on with the operation; the others train, choose and calibrate.
-None enters the fixed test set, so that models of different months are measured on the same photos.
+A share of them becomes a second test set, which moves on with the operation; from the others a model learns. None
+enters the fixed test set, so that models of different months are measured on the same photos. None chooses or
+calibrates: people see the photos of which a model was unsure, and a few of them are labelled wrong, while a temperature
+and the certificate are about photos as they come. With a few such photos nothing can be certified any more.
 """
 
 from __future__ import annotations
@@ -17,9 +19,6 @@ from quality_gate.settings import SplitSettings
 if TYPE_CHECKING:
     import pandas as pd
 
-# From the one from which most is learnt to that from which nothing is.
-_PLACES = ("train", "validation", "calibration", ROLLING_TEST)
-
 
 class _Place(NamedTuple):
     """Where a photo goes; ``split`` is '' for one that is left out, for a ``reason``."""
@@ -34,14 +33,14 @@ def place_reviewed(
 ) -> tuple[pd.DataFrame, dict[Any, str]]:
     """Find a place for each reviewed photo.
 
-    Each is drawn by a hash of seed and photo alone. Near-duplicates all go to that of their places from which most is
-    learnt, of train, validation, calibration and rolling test in this order, and are left out where divided photos like
-    them are elsewhere. So more photos can bring one nearer to training, and never from training into a test.
+    Each is drawn by a hash of seed and photo alone. Near-duplicates all train where one of them or of the divided
+    photos does, and are left out where divided photos like them do anything else. So more photos can bring one from
+    the rolling test into training, and never back.
 
     Args:
         divided: an image table with ``split`` and ``group``.
         reviewed: an image table as ingested.
-        settings: shares, and how close near-duplicates are.
+        settings: share of the rolling test, and how close near-duplicates are.
         seed: same seed and same photos, same places.
 
     Returns:
@@ -72,32 +71,22 @@ def _place(group: str, problem: str, near: pd.DataFrame | None, drawn: Mapping[s
     if "test" in splits:
         photo = near.loc[near["split"] == "test", "path"].iloc[0]
         return _Place("", own, f"leak: near-duplicate of the test photo {photo}")
-    place = min({drawn[group], *splits}, key=_PLACES.index)
-    elsewhere = sorted(splits - {place})
+    elsewhere = sorted(splits - {"train"})
     if elsewhere:
         return _Place("", own, f"near-duplicate of photos that are in {' and in '.join(elsewhere)}")
-    return _Place(place, own)
+    return _Place("train", own)
 
 
 def _drawn_together(rows: pd.DataFrame, settings: SplitSettings, seed: int) -> dict[str, str]:
-    """The place of each group: of those of its photos the one from which most is learnt."""
+    """The place of each group: train where it is that of any of its photos."""
     places: dict[str, str] = {}
     for group, image_id in zip(rows["group"], rows["image_id"], strict=True):
-        places[group] = min(places.get(group, ROLLING_TEST), _drawn(image_id, settings, seed), key=_PLACES.index)
+        if places.get(group) != "train":
+            places[group] = _drawn(image_id, settings, seed)
     return places
 
 
 def _drawn(image_id: str, settings: SplitSettings, seed: int) -> str:
     """The place of a photo that is like no other."""
     drawn = int.from_bytes(sha256(f"{seed}:reviewed:{image_id}".encode()).digest()[:8], "big") / 2**64
-    rest = 1 - settings.rolling_test_share
-    shares = {
-        ROLLING_TEST: settings.rolling_test_share,
-        "validation": rest * settings.validation_share,
-        "calibration": rest * settings.calibration_share,
-    }
-    for name, share in shares.items():
-        drawn -= share
-        if drawn < 0:
-            return name
-    return "train"
+    return ROLLING_TEST if drawn < settings.rolling_test_share else "train"

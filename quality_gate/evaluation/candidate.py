@@ -17,7 +17,7 @@ from quality_gate.evaluation.metrics import compute_metrics
 from quality_gate.evaluation.predictions import predict_logits
 from quality_gate.evaluation.scores import ChampionComparison, Evaluation, RollingTest, Scores
 from quality_gate.inference import OnnxClassifier, average_views, softmax
-from quality_gate.models.manifest import ONNX_FILE
+from quality_gate.models.manifest import ONNX_FILE, RoutingCertificate
 from quality_gate.preprocess import preprocess
 
 if TYPE_CHECKING:
@@ -63,7 +63,13 @@ class _Duel:
         difference = paired_difference(
             photos.labels, answers, its, photos.groups, resamples=self.resamples, seed=self.seed
         )
-        comparison = ChampionComparison(champion.version, classes, self.scores(photos, its), difference)
+        comparison = ChampionComparison(
+            champion.version,
+            classes,
+            self.scores(photos, its),
+            difference,
+            coverage_change(answers, self.candidate.manifest.routing, its, former.manifest.routing),
+        )
         return _Outcome(scores, comparison, {"candidate": answers, "champion": its})
 
     def scores(self, photos: PhotoSet, answers: NDArray[np.float64]) -> Scores:
@@ -73,6 +79,34 @@ class _Duel:
             compute_metrics(labels, answers, classes),
             metric_intervals(labels, answers, classes, photos.groups, resamples=self.resamples, seed=self.seed),
         )
+
+
+def coverage_change(
+    answers: NDArray[np.float64],
+    routing: RoutingCertificate | None,
+    former_answers: NDArray[np.float64],
+    former_routing: RoutingCertificate | None,
+) -> float | None:
+    """How much larger a share of the same photos a model accepts than a former one, in -1..1.
+
+    Args:
+        answers: probabilities, shape (photos, classes).
+        routing: which of them are accepted.
+        former_answers: the same of the former model.
+        former_routing: the same of the former model.
+
+    Returns:
+        None where the two promise different things: whoever promises more must accept less.
+    """
+    if routing is None or former_routing is None:
+        return None
+    if (routing.alpha, routing.delta) != (former_routing.alpha, former_routing.delta):
+        return None
+    return _coverage(answers, routing) - _coverage(former_answers, former_routing)
+
+
+def _coverage(answers: NDArray[np.float64], routing: RoutingCertificate) -> float:
+    return float(np.mean([routing.decide(confidence) == "accept" for confidence in answers.max(axis=1)]))
 
 
 def _answers(classifier: OnnxClassifier, photos: PhotoSet, reporter: Reporter, what: str) -> NDArray[np.float64]:

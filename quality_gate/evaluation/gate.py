@@ -110,6 +110,7 @@ def apply_gate(evaluation: Evaluation, settings: GateSettings) -> GateResult:
             *_quality_rules(evaluation, settings),
             *_baseline_rules(evaluation, settings),
             champion_rule(evaluation.champion, evaluation.classes, settings),
+            *_coverage_rules(evaluation.champion, settings),
             *_rolling_rules(evaluation.rolling),
             limit_rule(
                 "exported model equals trained", evaluation.export_difference, "at most", settings.max_export_difference
@@ -173,6 +174,16 @@ def champion_rule(champion: ChampionComparison | None, classes: tuple[str, ...],
     note = f"difference {number(difference.estimate, sign=True)} to champion {champion.version} on the same photos"
     row = limit_rule(rule, exact_difference(difference.lower_bound), "at least", limit, difference.interval)
     return row if row.measured is None else replace(row, note=note)
+
+
+def _coverage_rules(champion: ChampionComparison | None, settings: GateSettings) -> list[RuleResult]:
+    """A candidate that is as often right, but keeps its promise by leaving all to people, is no better one."""
+    if champion is None or champion.coverage_change is None:
+        return []
+    limit = 0 - settings.max_coverage_loss
+    return [
+        limit_rule("accepted share against the champion", exact_difference(champion.coverage_change), "at least", limit)
+    ]
 
 
 def _rolling_rules(rolling: RollingTest | None) -> list[RuleResult]:

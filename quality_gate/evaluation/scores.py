@@ -45,12 +45,15 @@ class ChampionComparison:
         classes: of the champion.
         scores: of the champion on the same photos; None where its classes are others.
         difference: macro F1 of the candidate minus that of the champion, on the same resamples; None likewise.
+        coverage_change: share of the photos that the candidate accepts minus the share that the champion does; None
+            likewise, and where they promise different things.
     """
 
     version: str
     classes: tuple[str, ...]
     scores: Scores | None
     difference: PairedDifference | None
+    coverage_change: float | None = None
 
     def to_json(self) -> dict[str, Any]:
         """The comparison as plain JSON values."""
@@ -60,6 +63,7 @@ class ChampionComparison:
             "classes": list(self.classes),
             "scores": self.scores.to_json() if self.scores else None,
             "difference": {**asdict(difference), "interval": difference.interval.to_json()} if difference else None,
+            "coverage_change": self.coverage_change,
         }
 
     @classmethod
@@ -73,6 +77,8 @@ class ChampionComparison:
             PairedDifference(**{**difference, "interval": Interval.from_json(difference["interval"])})
             if difference
             else None,
+            # Comparisons written before coverage was compared have none.
+            values.get("coverage_change"),
         )
 
 

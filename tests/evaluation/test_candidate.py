@@ -6,11 +6,11 @@ import pytest
 
 from quality_gate.evaluation import candidate as module
 from quality_gate.evaluation.bootstrap import metric_intervals
-from quality_gate.evaluation.candidate import export_difference, latency_ms, measure
+from quality_gate.evaluation.candidate import coverage_change, export_difference, latency_ms, measure
 from quality_gate.evaluation.metrics import compute_metrics
 from quality_gate.inference import OnnxClassifier
 from quality_gate.models.folder import ModelFolder
-from quality_gate.models.manifest import ModelManifest
+from quality_gate.models.manifest import ModelManifest, RoutingCertificate
 from quality_gate.registry import Champion
 
 PHOTOS = 12
@@ -132,6 +132,26 @@ def test_a_champion_answers_the_same_photos(measured, champion, held_out):
 def test_a_champion_that_is_the_candidate_differs_by_nothing(measured, champion):
     difference = measured(champion(seed=0)).evaluation.champion.difference
     assert (difference.estimate, difference.lower_bound) == (0, 0)
+
+
+def routed(alpha=0.05, threshold=0.8):
+    return RoutingCertificate(alpha, 0.1, threshold, 0.5, 50, 0, 100, 0.04)
+
+
+def test_the_accepted_shares_of_two_models_are_compared_on_the_same_photos():
+    answers, former = np.array([[0.9, 0.1], [0.8, 0.2], [0.3, 0.7], [0.6, 0.4]]), np.full((4, 2), 0.5)
+    assert coverage_change(answers, routed(), former, routed(threshold=0.5)) == pytest.approx(0.5 - 1)
+    assert coverage_change(answers, routed(), former, routed(threshold=None)) == pytest.approx(0.5)
+
+
+@pytest.mark.parametrize("former", [None, routed(alpha=0.01)])
+def test_models_that_promise_different_things_are_not_compared_by_what_they_accept(former):
+    answers = np.full((4, 2), 0.5)
+    assert coverage_change(answers, routed(), answers, former) is None
+
+
+def test_the_accepted_share_of_the_champion_is_measured(measured, champion):
+    assert measured(champion(seed=0)).evaluation.champion.coverage_change == 0
 
 
 def test_a_champion_sees_the_photos_its_own_way(measured, champion, held_out):

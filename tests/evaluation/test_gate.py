@@ -56,6 +56,23 @@ def test_a_good_model_passes_and_there_is_nothing_to_say(make_evaluation):
     assert result.sentence() == ""
 
 
+COVERAGE_RULE = "accepted share against the champion"
+
+
+@pytest.mark.parametrize(
+    ("change", "passed"), [(0.3, True), (-0.2, True), (beside(-0.2, "below"), True), (-0.201, False), (-0.6, False)]
+)
+def test_a_candidate_may_not_leave_much_more_to_people_than_the_champion(make_evaluation, make_scores, change, passed):
+    champion = replace(compared(make_scores, 0.0), coverage_change=change)
+    result = apply_gate(make_evaluation(champion=champion), GateSettings(max_coverage_loss=0.2))
+    assert (row(result, COVERAGE_RULE).passed, result.passed) == (passed, passed)
+
+
+def test_where_promises_differ_the_accepted_share_makes_no_rule(make_evaluation, make_scores):
+    result = apply_gate(make_evaluation(champion=compared(make_scores, 0.0)), GateSettings())
+    assert COVERAGE_RULE not in [row.rule for row in result.rules]
+
+
 ROLLING_RULE = "macro F1 against the champion on reviewed photos, upper bound"
 
 

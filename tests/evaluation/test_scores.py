@@ -20,7 +20,7 @@ def champions(make_scores):
     return {
         "none": None,
         "comparable": ChampionComparison(
-            "3", ("onion", "tomato"), make_scores(), PairedDifference(0.01, Interval(-0.02, 0.04), -0.015)
+            "3", ("onion", "tomato"), make_scores(), PairedDifference(0.01, Interval(-0.02, 0.04), -0.015), -0.1
         ),
         "other classes": ChampionComparison("3", ("apple",), None, None),
     }
