@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -74,6 +74,8 @@ def retraining_page(
     name: str,
     said: Sequence[str],
     held_back: Mapping[str, Mapping[str, str]],
+    mistaken: Collection[str],
+    copies: int,
 ) -> str:
     """The page.
 
@@ -84,6 +86,8 @@ def retraining_page(
         name: of the gate.
         said: what is known of the reviewed photos, a line each.
         held_back: labels by reviewer of the photos on which reviewers disagree, by SHA-256.
+        mistaken: SHA-256 of the reviewed photos that the model had answered wrongly.
+        copies: how often each of them that is learnt from counted.
 
     Returns:
         Static HTML.
@@ -101,6 +105,8 @@ def retraining_page(
         name=name,
         said=said,
         places=_places(table),
+        hard_negatives=int(((table["split"] == "train") & table["image_id"].isin(list(mistaken))).sum()),
+        copies=copies,
         sets=sets,
         recalls=recalls,
         corrected=_shown(corrected, measured.rolling, rolling),
