@@ -226,10 +226,9 @@ function readPhoto(sha256) {
 }
 
 function nothingLeft(found) {
-  const others = found.waiting - found.missing;
   return [
     "Nothing waits for you.",
-    others ? `Others look at ${others} now.` : "",
+    found.waiting ? `Others look at ${found.waiting} now.` : "",
     found.missing ? `The files of ${found.missing} are not here, or not any more: they cannot be reviewed.` : "",
   ].filter(Boolean).join(" ");
 }

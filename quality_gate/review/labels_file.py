@@ -35,6 +35,19 @@ _AHEAD = timedelta(minutes=10)
 
 
 @dataclass(frozen=True, slots=True)
+class Exported:
+    """What went into a file.
+
+    Attributes:
+        rows: reviews, and photos that wait for one.
+        gone: photos that are not in it, because nobody has reviewed them and their files are gone.
+    """
+
+    rows: int
+    gone: int
+
+
+@dataclass(frozen=True, slots=True)
 class Imported:
     """What came of a file.
 
@@ -49,16 +62,15 @@ class Imported:
     empty: int
 
 
-def export_labels(path: Path, reviews: Reviews, photos: PhotoStore) -> int:
+def export_labels(path: Path, reviews: Reviews, photos: PhotoStore) -> Exported:
     """Write a row for each review that stands, and one without a label for each photo that waits.
+
+    A photo that nobody has reviewed and whose file is gone waits no longer.
 
     Args:
         path: of the file; replaced whole.
         reviews: of a gate.
         photos: where the kept photos are.
-
-    Returns:
-        How many rows.
 
     Raises:
         UserError: the file cannot be written.
@@ -69,10 +81,13 @@ def export_labels(path: Path, reviews: Reviews, photos: PhotoStore) -> int:
         with new.open("w", encoding="utf-8", newline="") as file:
             writer = csv.DictWriter(file, COLUMNS)
             writer.writeheader()
-            rows = 0
+            rows = gone = 0
             for row in _rows(reviews, photos):
-                writer.writerow(row)
-                rows += 1
+                if row["verdict"] or row["photo"]:
+                    writer.writerow(row)
+                    rows += 1
+                else:
+                    gone += 1
         new.replace(path)
     except OSError as error:
         raise UserError(
@@ -80,7 +95,7 @@ def export_labels(path: Path, reviews: Reviews, photos: PhotoStore) -> int:
         ) from None
     finally:
         new.unlink(missing_ok=True)
-    return rows
+    return Exported(rows, gone)
 
 
 def import_labels(path: Path, desk: ReviewDesk, reviews: Reviews, *, gate: str, reviewer: str) -> Imported:
@@ -123,6 +138,7 @@ def _rows(reviews: Reviews, photos: PhotoStore) -> Iterator[dict[str, object]]:
             "model_label": prediction.label,
             "confidence": round(prediction.confidence, 6),
             "reason": prediction.review_reason,
+            "verdict": "",
         }
         said = by_photo.get(image_sha256, [])
         for review in said:
