@@ -35,11 +35,20 @@ def report_retraining(
         copies: how often each of them that is learnt from counted.
     """
     from quality_gate.data.photo_set import photo_sets
+    from quality_gate.data_settings import REVIEWED
     from quality_gate.reports.retraining_page import retraining_page
 
-    rolling = photo_sets(snapshot, split.table).rolling_test
     page = retraining_page(
-        measured, rolling, split.table, name=name, said=said, held_back=held_back, mistaken=mistaken, copies=copies
+        measured,
+        photo_sets(snapshot, split.table).rolling_test,
+        split.table,
+        # Before the split only: a class may be called as their folder is.
+        set(snapshot.table.loc[snapshot.table["split"] == REVIEWED, "path"]),
+        name=name,
+        said=said,
+        held_back=held_back,
+        mistaken=mistaken,
+        copies=copies,
     )
     (report_folder(name) / "retraining.html").write_text(page, encoding="utf-8")
     return HTMLString(page)

@@ -164,7 +164,7 @@ def test_what_waits_for_the_database_and_for_review_fits_into_its_volume(manifes
     (outbox,) = manifests["StatefulSet"]["spec"]["volumeClaimTemplates"]
     photos = 1e6 * float(manifests["ConfigMap"]["data"]["QUALITY_GATE_REVIEW_MAX_MB"])
     # A fifth is left for blocks, and for what comes between two sweeps.
-    assert DEFAULT_MAX_BYTES < 0.8 * storage(outbox)
+    assert 0.8 * storage(outbox) > DEFAULT_MAX_BYTES
     assert photos < 0.8 * storage(manifests["PersistentVolumeClaim"])
 
 

@@ -17,9 +17,10 @@ CLASSES = ("onion", "potato", "tomato")
 TRUTH, FORMER, NOW = [0, 1, 2, 2], [0, 0, 2, 2], [0, 1, 2, 0]
 TABLE = pd.DataFrame(
     {
-        "image_id": ["0", "1", "2", "3"],
-        "path": ["potato/1.jpg", "reviewed/photos/1", "reviewed/photos/2", "reviewed/photos/3"],
-        "split": ["train", "rolling_test", "", "train"],
+        "image_id": ["0", "1", "2", "3", "4"],
+        # The last is of a class that is called so.
+        "path": ["potato/1.jpg", "reviewed/photos/1", "reviewed/photos/2", "reviewed/photos/3", "reviewed/1.jpg"],
+        "split": ["train", "rolling_test", "", "train", "train"],
     }
 )
 
@@ -51,6 +52,7 @@ def page(make_evaluation, make_scores, rolling):
             measured,
             rolling,
             TABLE,
+            [path for path in TABLE["path"] if path.startswith("reviewed/photos/")],
             name="belt",
             said=["3 photos are labelled"],
             held_back=held_back or {},

@@ -121,6 +121,23 @@ def test_a_label_that_is_older_than_what_its_reviewer_said_since_does_not_win(de
     assert said(reviews) == {only.image_sha256: [("ana", "onion")]}
 
 
+def test_a_clock_that_is_ahead_does_not_win_over_what_is_said_at_the_desk_afterwards(desk, put, reviews, bring):
+    (only,) = put({})
+    ahead = (datetime.now(UTC) + timedelta(minutes=9)).isoformat()
+    bring(f"image_sha256,label,reviewer,time\n{only.image_sha256},potato,ana,{ahead}\n")
+    desk.record(Review(only.id, datetime.now(UTC), only.image_sha256, "ana", "label", "onion"))
+    assert said(reviews) == {only.image_sha256: [("ana", "onion")]}
+
+
+def test_no_name_that_a_file_brought_goes_out_as_a_formula_and_it_is_still_that_name(put, reviews, photos, file, bring):
+    (only,) = put({})
+    bring(f"image_sha256,label,reviewer\n{only.image_sha256},onion,=cmd()\n")
+    export_labels(file, reviews, photos)
+    assert [row["reviewer"] for row in rows(file)] == ["'=cmd()"]
+    assert bring() == Imported(new=0, known=1, empty=0)
+    assert said(reviews) == {only.image_sha256: [("=cmd()", "onion")]}
+
+
 def test_capitals_spaces_and_the_mark_of_a_spreadsheet_do_no_harm(put, reviews, bring):
     put({"image_sha256": "ab" * 32})
     bring(f"\ufefflabel,image_sha256\r\n onion , {('ab' * 32).upper()}\r\n")
