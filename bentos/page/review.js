@@ -160,7 +160,7 @@ async function undo() {
     reviewed -= last.count;
     keepHistory();
     if (found.photo) await show(found, "Taken back.");
-    else await next("Taken back; somebody else looks at that photo now.");
+    else await next("Taken back; somebody else has that photo now, or its file is gone.");
   } catch (error) {
     history.pop();
     keepHistory();
