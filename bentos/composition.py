@@ -12,6 +12,7 @@ from bentos.metrics import ServiceMetrics
 from bentos.model_card import describe
 from bentos.openapi import openapi_endpoint
 from bentos.page import page_endpoints
+from bentos.queue_count import QueueCount
 from bentos.request_log import RequestLog
 from bentos.review_backend import ReviewBackend
 from bentos.review_endpoints import ReviewEndpoints
@@ -65,6 +66,7 @@ class Composition:
         manifest, settings = classifier.manifest, self._settings
         router = Router(manifest, settings.costs)
         explainer = PhotoExplainer(folder, classifier)
+        reviews = ReviewEndpoints(self._reviews, manifest)
         endpoints = Endpoints(
             answerer=Answerer(classifier, router, settings, self._sink),
             explainer=explainer,
@@ -72,9 +74,9 @@ class Composition:
             settings=settings,
             pool=self._pool,
             metrics=self._metrics,
+            queue=QueueCount(reviews.count, self._reviews.pool),
             model=describe(folder, manifest, settings, explains=explainer.exact),
         )
-        reviews = ReviewEndpoints(self._reviews, manifest)
         table = {**endpoints.table(), **reviews.table(), **page_endpoints()}
         table["/openapi.json"] = openapi_endpoint(manifest, settings)
         return table

@@ -12,6 +12,7 @@ from bentos.answers import AnsweredPhoto, Answerer
 from bentos.exchange import Exchange
 from bentos.explanation import Explanation, PhotoExplainer
 from bentos.metrics import CONTENT_TYPE, ServiceMetrics
+from bentos.queue_count import QueueCount
 from bentos.refusals import Refusal, unusable
 from bentos.routing import Router
 from bentos.settings import ServiceSettings
@@ -59,6 +60,7 @@ class Endpoints:
         settings: of the service.
         pool: where photos are worked on.
         metrics: counts the answers.
+        queue: counts what waits for review.
         model: what ``GET /model`` says.
     """
 
@@ -68,6 +70,7 @@ class Endpoints:
     settings: ServiceSettings
     pool: WorkerPool
     metrics: ServiceMetrics
+    queue: QueueCount
     model: Mapping[str, Any]
 
     def table(self) -> dict[str, Endpoint]:
@@ -156,7 +159,7 @@ class Endpoints:
 
     async def expose_metrics(self, _exchange: Exchange) -> Response:
         """``GET /metrics``."""
-        return Response(self.metrics.exposition(), headers={"Content-Type": CONTENT_TYPE})
+        return Response(self.metrics.exposition(await self.queue.now()), headers={"Content-Type": CONTENT_TYPE})
 
     def _count(self, exchange: Exchange, answered: list[AnsweredPhoto]) -> None:
         self.metrics.count_answers(answered)

@@ -1,5 +1,6 @@
 """What Prometheus reads of the service. No label comes from what a client sends, so that none can fill the memory."""
 
+import math
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -8,6 +9,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 
 from bentos.answers import AnsweredPhoto
 from quality_gate.monitoring.outbox import Backlog
+from quality_gate.review.verdict import ReviewQueue
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -82,6 +84,19 @@ class ServiceMetrics:
             multiprocess_mode="livemostrecent",
             registry=self._registry,
         )
+        # All servers count the same queue in the same database.
+        self._review_waiting = Gauge(
+            "quality_gate_review_waiting",
+            "Photos that wait for review and whose files are there; not a number while that cannot be told.",
+            multiprocess_mode="livemostrecent",
+            registry=self._registry,
+        )
+        self._review_leased = Gauge(
+            "quality_gate_review_leased",
+            "Of these, how many somebody looks at now.",
+            multiprocess_mode="livemostrecent",
+            registry=self._registry,
+        )
         self._backlog = backlog
 
     def count_request(self, endpoint: str, status: int, seconds: float) -> None:
@@ -100,8 +115,14 @@ class ServiceMetrics:
         """Note that ``change`` more photos wait for a thread."""
         self._queue.inc(change)
 
-    def exposition(self) -> bytes:
-        """All metrics in Prometheus' text format."""
+    def exposition(self, queue: ReviewQueue | None) -> bytes:
+        """All metrics in Prometheus' text format.
+
+        Args:
+            queue: what waits for review; None while that cannot be told.
+        """
+        self._review_waiting.set(queue.waiting if queue else math.nan)
+        self._review_leased.set(queue.leased if queue else math.nan)
         backlog = self._backlog()
         self._outbox_rows.set(backlog.rows)
         self._outbox_oldest.set(backlog.oldest_seconds)

@@ -51,6 +51,7 @@ SOURCES: tuple[str, ...] = (
     "bentos/page/review.js",
     "bentos/page/service.js",
     "bentos/prediction_sink.py",
+    "bentos/queue_count.py",
     "bentos/refusals.py",
     "bentos/request_log.py",
     "bentos/review_backend.py",

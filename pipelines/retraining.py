@@ -65,7 +65,7 @@ def retrain(
     wire(
         settings.model_copy(update={"data": data_settings}),
         ConfiguredPipeline.compiled().code,
-        Reviewed(photos.summary(), held_back),
+        Reviewed(photos.summary(), held_back, sorted(photos.mistaken)),
     )
 
 

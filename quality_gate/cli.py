@@ -127,8 +127,12 @@ def export_file(name: str, file: Path) -> None:
     from quality_gate.review.settings import read_review_settings
 
     with log_database() as database:
-        count = export_labels(file, Reviews(database, name), read_review_settings().open_photos())
-    click.echo(f"{count} rows in {file}; fill the column label of those that have none, and bring it back with import.")
+        came = export_labels(file, Reviews(database, name), read_review_settings().open_photos())
+    click.echo(
+        f"{came.rows} rows in {file}; fill the column label of those that have none, and bring it back with import."
+    )
+    if came.gone:
+        click.echo(f"{came.gone} photos more were for review; their files are gone, as too old or too many.")
 
 
 @labels.command("import")

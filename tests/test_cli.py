@@ -17,6 +17,7 @@ from quality_gate.ledger import Ledger
 from quality_gate.models.manifest import ModelManifest
 from quality_gate.monitoring.log_settings import read_log_settings
 from quality_gate.registry import Registry
+from quality_gate.review.settings import read_review_settings
 from quality_gate.settings import TrainingSettings
 from quality_gate.tracking import open_run
 
@@ -352,6 +353,7 @@ class TestLabels:
         Ledger(home.registry(DEFAULT_NAME)).append(make_entry("promoted", "1"))
         with read_log_settings().open_log() as log:
             log.write([make_prediction(gate=DEFAULT_NAME, image_sha256=self.SHA, review_reason="audit")])
+        read_review_settings().open_photos().keep(self.SHA, b"photo")
 
     def test_go_out_as_a_file_and_come_back(self, run, waiting, tmp_path):
         file = tmp_path / "labels.csv"
@@ -363,6 +365,12 @@ class TestLabels:
         )
         run("labels", "export", file)
         assert f"onion,label,dora,{datetime.now(UTC):%Y-%m}" in file.read_text()
+
+    def test_photos_whose_files_are_gone_are_counted_apart(self, run, waiting, tmp_path):
+        read_review_settings().open_photos().path(self.SHA).unlink()
+        said = run("labels", "export", tmp_path / "labels.csv").output.splitlines()
+        assert said[0].startswith("0 rows in ")
+        assert said[1] == "1 photos more were for review; their files are gone, as too old or too many."
 
     def test_a_wrong_label_is_one_sentence(self, run, waiting, tmp_path):
         (tmp_path / "labels.csv").write_text(f"image_sha256,label\n{self.SHA},carrot\n")
