@@ -20,6 +20,10 @@ from bentos.settings import ServiceSettings
 from bentos.worker_pool import WorkerPool
 from quality_gate.inference import OnnxClassifier
 
+# Threads of their own: while an answer waits for the disk, its processor works on the next photo. What they append at
+# the same time goes to the disk together, so that few are enough for slow disks too.
+_RECORDERS = 8
+
 
 class Composition:
     """The service of a worker: what stays while it runs, and what comes with each model.
@@ -36,6 +40,7 @@ class Composition:
         self._sink = sink
         self._metrics = ServiceMetrics(sink.backlog)
         self._pool = WorkerPool(settings.worker_threads, self._metrics.queue_changed)
+        self._recorders = WorkerPool(_RECORDERS, lambda _change: None)
 
     def application(self, folder: Path) -> GateApplication:
         """The application that serves the model in ``folder``.
@@ -71,6 +76,7 @@ class Composition:
             router=router,
             settings=settings,
             pool=self._pool,
+            recorders=self._recorders,
             metrics=self._metrics,
             model=describe(folder, manifest, settings, explains=explainer.exact),
         )
