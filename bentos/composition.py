@@ -21,6 +21,10 @@ from bentos.settings import ServiceSettings
 from bentos.worker_pool import WorkerPool
 from quality_gate.inference import OnnxClassifier
 
+# Threads of their own: while an answer waits for the disk, its processor works on the next photo. What they append at
+# the same time goes to the disk together, so that few are enough for slow disks too.
+_RECORDERS = 8
+
 
 class Composition:
     """The service of a worker: what stays while it runs, and what comes with each model.
@@ -37,6 +41,7 @@ class Composition:
         self._sink = sink
         self._metrics = ServiceMetrics(sink.backlog)
         self._pool = WorkerPool(settings.worker_threads, self._metrics.queue_changed)
+        self._recorders = WorkerPool(_RECORDERS, lambda _change: None)
 
     def application(self, folder: Path) -> GateApplication:
         """The application that serves the model in ``folder``.
@@ -73,6 +78,7 @@ class Composition:
             router=router,
             settings=settings,
             pool=self._pool,
+            recorders=self._recorders,
             metrics=self._metrics,
             queue=QueueCount(reviews.count, self._reviews.pool),
             model=describe(folder, manifest, settings, explains=explainer.exact),
