@@ -6,11 +6,9 @@ from hypothesis import strategies as st
 from onnx import TensorProto, helper, numpy_helper
 from safetensors.numpy import save_file
 
-from quality_gate.evaluation.explain import class_activation_map, open_explainer, overlay, seen_pixels
-from quality_gate.preprocess import PreprocessingSpec, normalise
+from quality_gate.explanation.class_activation import class_activation_map, open_class_activation
 
 SIZE, FEATURES, CLASSES = 32, 5, 3
-SPEC = PreprocessingSpec(SIZE, ("crop",), (0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 
 
 @pytest.fixture
@@ -76,55 +74,22 @@ def test_a_place_that_alone_has_the_feature_of_the_class_alone_has_evidence():
 
 
 def test_maps_of_an_exported_network_make_up_its_logits(write_network):
-    explainer = open_explainer(write_network())
+    explainer = open_class_activation(write_network())
     tensor = photo()
-    found = explainer.activation_maps(tensor, (0, 2))
+    found = explainer.maps(tensor, (0, 2))
     logits = explainer.session.run(["logits"], {"photos": tensor[None]})[0][0]
     assert [each.shape for each in found] == [(4, 4), (4, 4)]
     np.testing.assert_allclose([each.mean() for each in found] + explainer.bias[[0, 2]], logits[[0, 2]], atol=1e-5)
 
 
 def test_a_network_that_does_more_after_its_maps_is_not_explained(write_network):
-    assert open_explainer(write_network(factor=1.5)).activation_maps(photo(), (0,)) is None
+    assert open_class_activation(write_network(factor=1.5)) is None
 
 
 @pytest.mark.parametrize("changed", [{"maps": "hidden"}, {"head": ("classifier.weight", "classifier.bias")}])
 def test_a_network_without_maps_or_without_a_linear_head_is_not_explained(write_network, changed):
-    assert open_explainer(write_network(**changed)) is None
+    assert open_class_activation(write_network(**changed)) is None
 
 
 def test_a_model_folder_without_weights_is_not_explained(write_tiny_model, tmp_path):
-    assert open_explainer(write_tiny_model(tmp_path / "model")) is None
-
-
-@settings(deadline=None, max_examples=30)
-@given(seed=st.integers(0, 2**32 - 1))
-def test_the_photo_comes_back_from_the_networks_input(seed):
-    pixels = np.random.default_rng(seed).integers(0, 256, (SIZE, SIZE, 3), dtype=np.uint8)
-    np.testing.assert_array_equal(seen_pixels(normalise(pixels, SPEC), SPEC), pixels)
-
-
-def is_grey(pixels):
-    return np.ptp(pixels.astype(int), axis=-1) == 0
-
-
-def test_where_nothing_speaks_for_the_class_the_photo_is_grey():
-    pixels = np.random.default_rng(0).integers(0, 256, (16, 16, 3), dtype=np.uint8)
-    assert is_grey(overlay(pixels, np.full((4, 4), -100.0))).all()
-    assert is_grey(overlay(pixels, np.zeros((4, 4)))).all()
-
-
-def test_the_place_that_speaks_most_is_the_lightest_and_its_far_corner_grey():
-    found = overlay(np.full((32, 32, 3), 128, dtype=np.uint8), np.eye(4)[:, ::-1] * [0, 0, 0, 1])
-    assert found.sum(axis=-1).argmax() == np.ravel_multi_index((0, 31), (32, 32))
-    assert is_grey(found)[24:, :8].all()
-    assert not is_grey(found)[:4, 28:].any()
-
-
-@settings(deadline=None, max_examples=20)
-@given(scale=st.floats(0.01, 100))
-def test_every_photo_has_a_scale_of_its_own(scale):
-    rng = np.random.default_rng(1)
-    pixels, activation = rng.integers(0, 256, (16, 16, 3), dtype=np.uint8), rng.normal(size=(4, 4))
-    difference = overlay(pixels, activation).astype(int) - overlay(pixels, scale * activation)
-    assert np.abs(difference).max() <= 1
+    assert open_class_activation(write_tiny_model(tmp_path / "model")) is None
