@@ -66,15 +66,15 @@ def explain(
     from quality_gate.explanation.photos import explain_photos
     from quality_gate.progress import ConsoleReporter
 
-    if output.suffix != _PAGE and output.is_file():
-        raise UserError(f"--output is {str(output)!r}, a file; name a page that ends in {_PAGE}, or a folder.")
+    page = _page(output)
     settings = [ExplanationSettings(method=method, baseline=baseline, steps=steps) for method in methods]
     with _model_folder(model) as folder:
         progress = ConsoleReporter().progress("explain")
         explained = explain_photos(folder, photos, settings, label=label, on_progress=progress)
-    if set(explained[0].pictures) < set(methods):
+    if not set(methods) <= set(explained[0].pictures):
         click.echo("This network has no exact class activation maps; Grad-CAM is shown instead.", err=True)
-    click.echo(f"What led to the answers is in {_write(explained, output)}.")
+    _write(explained, page, pictures=page != output)
+    click.echo(f"What led to the answers is in {page}.")
 
 
 @contextmanager
@@ -94,19 +94,30 @@ def _model_folder(model: str) -> Iterator[Path]:
         yield folder
 
 
-def _write(photos: Sequence[ExplainedPhoto], output: Path) -> Path:
-    """Write the page, and the pictures where the output is a folder; returns where the page lies."""
+def _page(output: Path) -> Path:
+    """Where the page will lie, in a folder that is made here: before the work, which may take minutes."""
+    page = output if output.suffix == _PAGE else output / "index.html"
+    with _written(page.parent):
+        page.parent.mkdir(parents=True, exist_ok=True)
+    return page
+
+
+def _write(photos: Sequence[ExplainedPhoto], page: Path, *, pictures: bool) -> None:
     from quality_gate.reports.explanation_page import explanation_page
 
-    is_page = output.suffix == _PAGE
-    page = output if is_page else output / "index.html"
-    try:
-        page.parent.mkdir(parents=True, exist_ok=True)
+    with _written(page):
         page.write_text(explanation_page(photos), encoding="utf-8")
-        for number, photo in enumerate(photos if not is_page else (), start=1):
+        for number, photo in enumerate(photos if pictures else (), start=1):
             for method, picture in photo.pictures.items():
                 # The number keeps photos of one name from different folders apart.
-                Path(output, f"{number:03}_{photo.path.stem}_{method}.png").write_bytes(picture)
+                page.with_name(f"{number:03}_{photo.path.stem}_{method}.png").write_bytes(picture)
+
+
+@contextmanager
+def _written(place: Path) -> Iterator[None]:
+    try:
+        yield
     except OSError as error:
-        raise UserError(f"--output is {str(output)!r}, which cannot be written ({error.strerror}).") from None
-    return page
+        raise UserError(
+            f"--output: {place} cannot be written ({error.strerror}); name a page that ends in {_PAGE}, or a folder."
+        ) from None

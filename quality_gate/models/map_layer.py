@@ -51,7 +51,8 @@ def map_layer(network: TransferNetwork, photo: Tensor) -> MapLayer:
     """
     if network.exact_maps:
         return MapLayer(network.stages[-1])
-    found = [layer for module, output in _run(network, photo) if (layer := _as_layer(network, module, output))]
+    grid = _grid(network, photo)
+    found = [layer for module, output in _run(network, photo) if (layer := _as_layer(module, output, grid))]
     of_tokens = [layer for layer in found if layer.grid]
     if not found:
         raise UserError("This network has no layer with maps for grad_cam; take saliency or integrated_gradients.")
@@ -84,16 +85,23 @@ def _is_norm_of_block(name: str) -> bool:
     return parts[-1] == "norm1" and "blocks" in parts
 
 
-def _as_layer(network: TransferNetwork, module: nn.Module, output: Any) -> MapLayer | None:
+def _grid(network: TransferNetwork, photo: Tensor) -> tuple[int, int, int] | None:
+    """Rows and columns of the patches that timm cuts a photo into, and how many tokens of the whole stand before."""
+    backbone: Any = getattr(network.stages[-1], "model", None)
+    patches = getattr(backbone, "patch_embed", None)
+    if not hasattr(patches, "dynamic_feat_size"):
+        return None
+    rows, columns = patches.dynamic_feat_size((photo.shape[2], photo.shape[3]))
+    return rows, columns, getattr(backbone, "num_prefix_tokens", 0)
+
+
+def _as_layer(module: nn.Module, output: Any, grid: tuple[int, int, int] | None) -> MapLayer | None:
     from torch import nn
 
     if isinstance(module, nn.Conv2d):
         return MapLayer(module) if output.shape[2] * output.shape[3] > 1 else None
-    backbone: Any = getattr(network.stages[-1], "model", None)
-    grid = getattr(getattr(backbone, "patch_embed", None), "grid_size", None)
     if grid is None or output.ndim != 3:
         return None
-    of_whole = getattr(backbone, "num_prefix_tokens", 0)
-    rows, columns = grid
+    rows, columns, before = grid
     # Blocks that work on fewer places than the photo was cut into have lost the grid.
-    return MapLayer(module, (rows, columns)) if output.shape[1] - of_whole == rows * columns else None
+    return MapLayer(module, (rows, columns)) if output.shape[1] == before + rows * columns else None

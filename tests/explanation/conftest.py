@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pytest
 
 if TYPE_CHECKING:
@@ -13,6 +15,7 @@ if TYPE_CHECKING:
     from quality_gate.models.zoo import TransferNetwork
 
 SIZE, PATCH, CLASSES = 32, 8, 3
+_FEATURES = 5
 
 
 @pytest.fixture(scope="session")
@@ -45,6 +48,50 @@ def trained() -> TransferNetwork:
     photos, classes, _ = _patches(200, seed=1000)
     assert float((network(photos).argmax(dim=1) == classes).float().mean()) > 0.95
     return network
+
+
+@pytest.fixture
+def write_network(tmp_path: Path) -> Callable[..., Path]:
+    """Writes a network: patches, pooled, weighed; ``factor`` is what the logits are multiplied by at the end."""
+
+    def write(
+        *, factor: float = 1.0, maps: str = "feature_maps", head: tuple[str, str] = ("head.weight", "head.bias")
+    ) -> Path:
+        import onnx
+        from onnx import TensorProto, helper, numpy_helper
+        from safetensors.numpy import save_file
+
+        rng = np.random.default_rng(3)
+        patches = rng.normal(size=(_FEATURES, 3, 8, 8)).astype(np.float32)
+        weight = rng.normal(size=(CLASSES, _FEATURES)).astype(np.float32)
+        bias = rng.normal(size=CLASSES).astype(np.float32)
+        graph = helper.make_graph(
+            [
+                helper.make_node("Conv", ["photos", "patches"], [maps], strides=[8, 8]),
+                helper.make_node("GlobalAveragePool", [maps], ["pooled"]),
+                helper.make_node("Flatten", ["pooled"], ["features"]),
+                helper.make_node("Gemm", ["features", "weight", "bias"], ["raw"], transB=1),
+                helper.make_node("Mul", ["raw", "factor"], ["logits"]),
+            ],
+            "network",
+            [helper.make_tensor_value_info("photos", TensorProto.FLOAT, ["n", 3, SIZE, SIZE])],
+            [
+                helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["n", CLASSES]),
+                helper.make_tensor_value_info(maps, TensorProto.FLOAT, ["n", _FEATURES, 4, 4]),
+            ],
+            [
+                numpy_helper.from_array(value, name)
+                for name, value in {
+                    "patches": patches, "weight": weight, "bias": bias, "factor": np.float32(factor).reshape(1),
+                }.items()
+            ],
+        )  # fmt: skip
+        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
+        onnx.save(model, tmp_path / "model.onnx")
+        save_file(dict(zip(head, (weight, bias), strict=True)), tmp_path / "weights.safetensors")
+        return tmp_path
+
+    return write
 
 
 def _small_network(seed: int, *, smooth: bool = False, exact_maps: bool = True) -> TransferNetwork:

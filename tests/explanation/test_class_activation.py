@@ -1,52 +1,11 @@
 import numpy as np
-import onnx
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from onnx import TensorProto, helper, numpy_helper
-from safetensors.numpy import save_file
 
 from quality_gate.explanation.class_activation import class_activation_map, open_class_activation
 
-SIZE, FEATURES, CLASSES = 32, 5, 3
-
-
-@pytest.fixture
-def write_network(tmp_path):
-    """Writes a network: patches, pooled, weighed; ``factor`` is what the logits are multiplied by at the end."""
-
-    def write(*, factor=1.0, maps="feature_maps", head=("head.weight", "head.bias")):
-        rng = np.random.default_rng(3)
-        patches = rng.normal(size=(FEATURES, 3, 8, 8)).astype(np.float32)
-        weight = rng.normal(size=(CLASSES, FEATURES)).astype(np.float32)
-        bias = rng.normal(size=CLASSES).astype(np.float32)
-        graph = helper.make_graph(
-            [
-                helper.make_node("Conv", ["photos", "patches"], [maps], strides=[8, 8]),
-                helper.make_node("GlobalAveragePool", [maps], ["pooled"]),
-                helper.make_node("Flatten", ["pooled"], ["features"]),
-                helper.make_node("Gemm", ["features", "weight", "bias"], ["raw"], transB=1),
-                helper.make_node("Mul", ["raw", "factor"], ["logits"]),
-            ],
-            "network",
-            [helper.make_tensor_value_info("photos", TensorProto.FLOAT, ["n", 3, SIZE, SIZE])],
-            [
-                helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["n", CLASSES]),
-                helper.make_tensor_value_info(maps, TensorProto.FLOAT, ["n", FEATURES, 4, 4]),
-            ],
-            [
-                numpy_helper.from_array(value, name)
-                for name, value in {
-                    "patches": patches, "weight": weight, "bias": bias, "factor": np.float32(factor).reshape(1),
-                }.items()
-            ],
-        )  # fmt: skip
-        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
-        onnx.save(model, tmp_path / "model.onnx")
-        save_file(dict(zip(head, (weight, bias), strict=True)), tmp_path / "weights.safetensors")
-        return tmp_path
-
-    return write
+SIZE = 32
 
 
 def photo(seed=0):

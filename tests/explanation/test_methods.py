@@ -96,10 +96,10 @@ def test_the_network_and_the_photos_are_left_as_they_were(small_network, method)
 class TestSanity:
     @pytest.mark.parametrize("method", METHODS)
     def test_with_random_weights_the_maps_are_others(self, trained, small_network, patches, method):
-        photos, classes, _ = patches(16, seed=77)
+        photos, classes, _ = patches(8, seed=77)
         known = maps(method, trained, photos, classes.tolist())
         ranks = []
-        for seed in range(1, 5):
+        for seed in range(1, 4):
             other = maps(method, small_network(seed), photos, classes.tolist())
             ranks += [
                 spearmanr(a.ravel(), b.ravel()).statistic if np.ptp(b) else 0.0
@@ -111,7 +111,7 @@ class TestSanity:
     # Saliency does not say what spoke for a class.
     @pytest.mark.parametrize("method", [method for method in METHODS if method != "saliency"])
     def test_what_the_network_has_learnt_to_look_for_is_found(self, trained, patches, method):
-        photos, classes, corners = patches(40, seed=78)
+        photos, classes, corners = patches(20, seed=78)
         found = maps(method, trained, photos, classes.tolist())
         scale = 32 / found.shape[1]
         hits = 0
@@ -120,7 +120,7 @@ class TestSanity:
             # A place of the last maps is 8 pixels wide.
             hits += all(corner - 8 <= place <= corner + 16 for corner, place in zip((row, column), best, strict=True))
         # By chance it would be half of them.
-        assert hits >= 32, hits
+        assert hits >= 16, hits
 
 
 @pytest.mark.parametrize("name", [*MODELS, "timm:test_resnet", "timm:test_vit", "timm:test_convnext"])
