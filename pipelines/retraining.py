@@ -42,6 +42,7 @@ def retrain(
     transfer: Section | None = None,
     calibration: Section | None = None,
     evaluation: Section | None = None,
+    explanation: Section | None = None,
     gate: Section | None = None,
     serving: Section | None = None,
     retraining: Section | None = None,

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from quality_gate.errors import UserError
+from quality_gate.explanation.commands import explain
 from quality_gate.home import locate
 from quality_gate.ledger import LEDGER_FILE, Ledger
 from quality_gate.schedules.commands import schedule
@@ -29,12 +30,13 @@ name_option = click.option(
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="visual-quality-gate")
 def main() -> None:
-    """Look at a gate's champion, deploy it, go back to the former one, exchange labels, watch drift, plan runs.
+    """Look at a gate's champion, deploy it, go back, explain answers, exchange labels, watch drift, plan runs.
 
     Training is `zenml pipeline run training`; serving is `bentoml serve NAME:latest`.
     """
 
 
+main.add_command(explain)
 main.add_command(schedule)
 
 
