@@ -14,6 +14,7 @@ from zenml.steps import BaseStep
 from pipelines.cached_results import only_whole_results
 from pipelines.caching import CODE_VARIABLE, StepCode
 from pipelines.console import helpful_console
+from pipelines.containers import IMAGE_SETTINGS, in_containers, places_of
 from pipelines.integrations import no_integrations
 from pipelines.interruption import interruptible
 from pipelines.run_configuration import read_parameters
@@ -56,7 +57,7 @@ class ConfiguredPipeline(Pipeline):
                 the steps themselves say.
             options: of ZenML's pipeline.
         """
-        super().__init__(**options)
+        super().__init__(settings={"docker": IMAGE_SETTINGS}, **options)
         self._check = check
         self._during = during
         self._after = after
@@ -94,15 +95,24 @@ class ConfiguredPipeline(Pipeline):
     def __call__(self, *args: Any, **parameters: Any) -> Any:
         """Run the pipeline; a user's mistake in a step ends as the step's own sentence."""
         given = self._apply_config_parameters(parameters)
-        self._check(given, "settings")
+        places = places_of(self._check(given, "settings"))
         try:
-            return self._run_checked(given, args, parameters)
+            return self._run_checked(given, places, args, parameters)
         except NothingToDo as reason:
             ConsoleReporter().say(str(reason))
             return None
 
-    def _run_checked(self, given: Mapping[str, Any], args: tuple[Any, ...], parameters: Mapping[str, Any]) -> Any:
-        with helpful_console(), no_integrations(), only_whole_results(), interruptible(), self._during(given):
+    def _run_checked(
+        self, given: Mapping[str, Any], places: list[str], args: tuple[Any, ...], parameters: Mapping[str, Any]
+    ) -> Any:
+        with (
+            helpful_console(),
+            no_integrations(),
+            only_whole_results(),
+            interruptible(),
+            self._during(given),
+            in_containers(places),
+        ):
             # Not before: ZenML opens its store to find a hook again, and an import would do so.
             self.configure(on_failure=self._on_failure)
             run = super().__call__(*args, **parameters)
