@@ -14,7 +14,7 @@ from zenml.steps import BaseStep
 from pipelines.cached_results import only_whole_results
 from pipelines.caching import CODE_VARIABLE, StepCode
 from pipelines.console import helpful_console
-from pipelines.containers import IMAGE_SETTINGS, in_containers, places_of
+from pipelines.containers import in_containers, places_of
 from pipelines.integrations import no_integrations
 from pipelines.interruption import interruptible
 from pipelines.run_configuration import read_parameters
@@ -57,7 +57,7 @@ class ConfiguredPipeline(Pipeline):
                 the steps themselves say.
             options: of ZenML's pipeline.
         """
-        super().__init__(settings={"docker": IMAGE_SETTINGS}, **options)
+        super().__init__(**options)
         self._check = check
         self._during = during
         self._after = after
@@ -111,10 +111,10 @@ class ConfiguredPipeline(Pipeline):
             only_whole_results(),
             interruptible(),
             self._during(given),
-            in_containers(places),
+            in_containers(places) as settings,
         ):
             # Not before: ZenML opens its store to find a hook again, and an import would do so.
-            self.configure(on_failure=self._on_failure)
+            self.configure(on_failure=self._on_failure, settings=settings)
             run = super().__call__(*args, **parameters)
             if run is not None:
                 self._after(run)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import docker
 from docker.errors import APIError, DockerException, ImageNotFound
 
-from pipelines.container_step import REFUSED, SENTENCE
+from pipelines.container_terms import REFUSED, SENTENCE
 from quality_gate.errors import UserError
 from quality_gate.progress import ConsoleReporter
 

@@ -9,21 +9,25 @@ from zenml.client import Client
 from zenml.config import DockerSettings
 from zenml.enums import StackComponentType
 
-from pipelines.container_step import EXPECTED_VARIABLE, expected_here
+from pipelines.container_terms import EXPECTED_VARIABLE, expected_here
 from pipelines.places import absolute
 from quality_gate.data_settings import DEMO
 from quality_gate.home import HOME_VARIABLE, Home, locate
 
 TRAINING_IMAGE = "visual-quality-gate-training:latest"
-# The image is built by `make` and holds the code; stacks without containers take no notice.
+# The image is built by `make` and holds the code.
 IMAGE_SETTINGS = DockerSettings(
     parent_image=TRAINING_IMAGE,
     skip_build=True,
     allow_download_from_artifact_store=False,
     allow_download_from_code_repository=False,
 )
-# What of the environment means the same inside: settings, credentials of places that photos come from, threads.
-PASSED_ON = ("QUALITY_GATE_", "AWS_", "OMP_", "ZENML_LOGGING_", "NO_COLOR")
+# What of the environment means the same inside: settings, credentials of places that photos come from, and what
+# numerical libraries are told, on which the last digits of a model depend.
+PASSED_ON = (
+    "QUALITY_GATE_", "AWS_", "OMP_", "OPENBLAS_", "MKL_", "ONEDNN_", "ATEN_", "CUBLAS_", "NPY_", "ZENML_LOGGING_",
+    "NO_COLOR",
+)  # fmt: skip
 # Each container has a configuration of its own, so that none changes that of this machine.
 CONTAINER_CONFIGURATION = "/tmp/zenml"  # noqa: S108
 
@@ -31,7 +35,7 @@ Volumes = dict[str, dict[str, str]]
 
 
 @contextmanager
-def in_containers(places: Iterable[str]) -> Iterator[None]:
+def in_containers(places: Iterable[str]) -> Iterator[dict[str, DockerSettings]]:
     """Prepare for steps that run in containers; on another stack nothing changes.
 
     A step finds the folder of all state, and what the settings name, under the same paths as outside; it may write
@@ -40,12 +44,15 @@ def in_containers(places: Iterable[str]) -> Iterator[None]:
     Args:
         places: files and folders that the settings name.
 
+    Yields:
+        Settings of the pipeline: none on another stack, where ZenML would say that they are of no use.
+
     Raises:
         UserError: no Docker engine answers.
     """
     (orchestrator,) = Client().active_stack_model.components[StackComponentType.ORCHESTRATOR]
     if orchestrator.flavor_name != "local_docker":
-        yield
+        yield {}
         return
     # Not above: few need what these import.
     from zenml.orchestrators.local_docker.local_docker_orchestrator import LocalDockerOrchestrator
@@ -57,7 +64,7 @@ def in_containers(places: Iterable[str]) -> Iterator[None]:
     former = LocalDockerOrchestrator.docker_client
     LocalDockerOrchestrator.docker_client = property(lambda _: engine)  # type: ignore[assignment,method-assign]
     try:
-        yield
+        yield {"docker": IMAGE_SETTINGS}
     finally:
         LocalDockerOrchestrator.docker_client = former  # type: ignore[method-assign]
 

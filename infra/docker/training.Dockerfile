@@ -36,12 +36,15 @@ RUN set -eu; \
     /build/installer/bin/hatchling build --target wheel; \
     /build/installer/bin/uv pip install --quiet --no-cache --offline --no-deps --compile-bytecode \
       --python /build/installer/bin/python3 --target /opt/quality-gate dist/*.whl; \
-    cp zenml.yaml /opt/quality-gate/
+    cp zenml.yaml /opt/quality-gate/; \
+    rm -r /opt/quality-gate/bin
 
 FROM ${BASE_IMAGE}
 LABEL org.opencontainers.image.title="Visual Quality Gate, training" org.opencontainers.image.licenses="Apache-2.0"
 # Owned by root: a step cannot change its own code.
 COPY --from=packages /opt/venv /opt/venv
+# BentoML does not build without it.
+COPY --from=installer /build/installer/bin/uv /usr/local/bin/uv
 COPY --from=project /opt/quality-gate /opt/quality-gate
 # Whoever the container runs as may have no name and no folder here.
 ENV PATH=/opt/venv/bin:$PATH \

@@ -8,7 +8,7 @@ import pytest
 from docker.errors import APIError, ImageNotFound
 
 from pipelines.container_engine import Engine, connect
-from pipelines.container_step import REFUSED, SENTENCE
+from pipelines.container_terms import REFUSED, SENTENCE
 from quality_gate.errors import UserError
 
 

@@ -3,8 +3,9 @@
 import pytest
 from zenml.entrypoints import entrypoint
 
-from pipelines import container_step
-from pipelines.container_step import EXPECTED_VARIABLE, REFUSED, SENTENCE, expected_here, main
+from pipelines import container_terms
+from pipelines.container_step import main
+from pipelines.container_terms import EXPECTED_VARIABLE, REFUSED, SENTENCE, expected_here
 from quality_gate.errors import UserError
 
 
@@ -24,7 +25,7 @@ def test_a_step_runs_where_code_and_libraries_are_those_of_whoever_started_it(en
 
 def test_an_image_with_other_libraries_is_refused(entered, monkeypatch, capsys):
     monkeypatch.setenv(EXPECTED_VARIABLE, expected_here())
-    monkeypatch.setattr(container_step, "library_versions", lambda: {"torch": "0.1"})
+    monkeypatch.setattr(container_terms, "library_versions", lambda: {"torch": "0.1"})
     with pytest.raises(SystemExit) as ended:
         main()
     assert ended.value.code == REFUSED

@@ -2,7 +2,7 @@
 
 import pytest
 
-from pipelines.container_step import EXPECTED_VARIABLE
+from pipelines.container_terms import EXPECTED_VARIABLE
 from pipelines.containers import environment, places_of, volumes
 from quality_gate.batch_settings import BATCH_DEFAULTS, BatchSettings
 from quality_gate.home import Home
