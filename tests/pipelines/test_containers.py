@@ -65,5 +65,12 @@ def test_containers_get_the_settings_and_credentials_but_not_the_rest_of_the_env
     assert "SOMETHING_ELSE" not in given
 
 
+def test_numerical_libraries_are_told_the_same_inside_for_the_same_model(home, monkeypatch):
+    told = {"OMP_NUM_THREADS": "1", "OPENBLAS_CORETYPE": "Haswell", "MKL_CBWR": "AVX2"}
+    for name, value in told.items():
+        monkeypatch.setenv(name, value)
+    assert told.items() <= environment(home).items()
+
+
 def test_a_container_never_writes_the_configuration_of_this_machine(home):
     assert not environment(home)["ZENML_CONFIG_PATH"].startswith(str(home.root))
