@@ -88,7 +88,7 @@ def _is_norm_of_block(name: str) -> bool:
 def _grid(network: TransferNetwork, photo: Tensor) -> tuple[int, int, int] | None:
     """Rows and columns of the patches that timm cuts a photo into, and how many tokens of the whole stand before."""
     backbone: Any = getattr(network.stages[-1], "model", None)
-    patches = getattr(backbone, "patch_embed", None)
+    patches: Any = getattr(backbone, "patch_embed", None)
     if not hasattr(patches, "dynamic_feat_size"):
         return None
     rows, columns = patches.dynamic_feat_size((photo.shape[2], photo.shape[3]))
