@@ -9,6 +9,7 @@ from types import SimpleNamespace
 import click
 import pytest
 from click.testing import CliRunner
+from PIL import Image
 
 from quality_gate import cli, deployment
 from quality_gate.cli import DEFAULT_NAME, main
@@ -230,6 +231,20 @@ def test_a_rollback_packs_the_former_champion_and_tells_how_to_serve_it(run, pro
     ]
     assert plugins.calls == [("packed", DEFAULT_NAME, "1"), ("changed", DEFAULT_NAME, "1")]
     assert registry.ledger.champion().version == "1"
+
+
+def test_a_gate_is_explained_by_its_champion(run, promoted, tmp_path, monkeypatch):
+    seen = []
+    monkeypatch.setattr(
+        "quality_gate.explanation.photos.open_explainer",
+        lambda folder, settings: seen.append((ModelManifest.load(folder).version, settings.method)),
+    )
+    promoted(2)
+    Image.new("RGB", (40, 40)).save(tmp_path / "photo.png")
+    result = run("explain", "--output", tmp_path / "page.html", tmp_path / "photo.png")
+    assert seen == [("2", "class_activation")]
+    # The tiny models of these tests have no weights.
+    assert (result.exit_code, result.stdout) == (1, "")
 
 
 def test_a_rollback_without_a_former_champion_is_one_sentence(run, home, make_entry, plugins):

@@ -3,7 +3,7 @@
 Contributions of the pixels are integrals of the gradient on the straight way from a baseline to the photo. Their sum is
 the difference of the logits ("completeness"), also on every stretch of the way; so the error of every stretch is known.
 Equal steps, as they are common, can miss half of the difference, for the gradient changes wildly where the photo
-is hardly there. Here the stretches with the largest errors are halved until all errors together are small.
+is hardly there. Here stretches with the largest errors are halved until neither one error nor their sum is above 1%.
 """
 
 from __future__ import annotations
