@@ -158,7 +158,7 @@ def camera(age: float) -> Shift:
     Args:
         age: share of the year that has gone by, 0..1.
     """
-    return Shift(brightness=1 - 0.8 * age, warmth=age, new_background=age >= AUTUMN)
+    return Shift(brightness=1 - 0.6 * age, warmth=0.8 * age, new_background=age >= AUTUMN)
 
 
 def week_of_photos(number: int, count: int, shift: Shift) -> dict[str, tuple[str, bytes]]:

@@ -139,11 +139,11 @@ def test_a_users_mistake_inside_is_one_sentence_and_exit_code_1(train_contained,
 
 @pytest.fixture(scope="module")
 def start_until_baseline(contained, configure_contained):
-    """Starts a run of another seed, and hands it over once the small network is being trained in its container."""
+    """Starts a run of a seed of its own, and hands it over once the small network is being trained in its container."""
 
     def start(file):
         log = contained.work / f"{file}.log"
-        configuration = configure_contained("stopped.yaml", seed=7)
+        configuration = configure_contained("stopped.yaml", seed=4711)
         process = contained.start("zenml", "pipeline", "run", "training", "--config", configuration, log=log)
         while "Step `train_scratch_baseline` has started" not in log.read_text():
             assert process.poll() is None, log.read_text()
