@@ -33,7 +33,9 @@ class QueueCount:
         done, _ = await asyncio.wait({counting}, timeout=self._patience_s)
         if not done:
             return None
-        self._counting = None
+        # Whoever asked at the same time may have begun the next count already.
+        if self._counting is counting:
+            self._counting = None
         return counting.result()
 
     async def _counted(self) -> ReviewQueue | None:

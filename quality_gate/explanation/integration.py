@@ -8,6 +8,7 @@ is hardly there. Here stretches with the largest errors are halved until neither
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -98,7 +99,7 @@ def integrate(
 
     Returns:
         Shape (N, S, S), summed over channels, in units of the logit. A map's sum is the logit of the photo less that of
-        its baseline within 1%, unless the steps were too few.
+        its baseline within 1%, unless the steps were too few, which is logged as a warning.
     """
     ways = zip(photos.detach(), baselines, targets, strict=True)
     return np.stack([_integrate(network, photo, start, target, most_steps) for photo, start, target in ways])
@@ -120,7 +121,15 @@ def _integrate(
         steps += _STEPS * len(new)
         largest = max(abs(each.error) for each in known)
         # Large errors that happen to cancel each other would be no contributions to rely on.
-        if steps >= most_steps or max(largest, abs(sum(each.error for each in known))) <= allowed:
+        missed = max(largest, abs(sum(each.error for each in known)))
+        if missed <= allowed:
+            break
+        if steps >= most_steps:
+            logging.getLogger(__name__).warning(
+                "integrated gradients: after %d gradients the contributions still miss %.2g of the difference of the "
+                "logits, which is %.2g; allow more steps",
+                steps, missed, allowed / TOLERANCE,
+            )  # fmt: skip
             break
         coarse = [each for each in known if abs(each.error) >= largest / _SPREAD]
         new = [half for each in coarse for half in each.halves]

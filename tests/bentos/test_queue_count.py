@@ -25,6 +25,21 @@ def test_it_is_counted_anew_each_time():
     assert asyncio.run(ask()) == [QUEUE, ReviewQueue(0, 0, 0)]
 
 
+def test_those_who_ask_at_the_same_time_share_a_count_and_leave_the_next_one_alone():
+    asked = []
+
+    async def ask():
+        count = QueueCount(lambda: asked.append(1) or QUEUE, pool())
+
+        async def twice():
+            return [await count.now(), await count.now()]
+
+        return await asyncio.gather(*(twice() for _ in range(3)))
+
+    assert asyncio.run(ask()) == [[QUEUE, QUEUE]] * 3
+    assert len(asked) == 2
+
+
 def test_a_database_that_is_away_is_no_failure():
     def away():
         raise LogUnavailable("away")

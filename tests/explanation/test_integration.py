@@ -71,6 +71,17 @@ def test_no_more_steps_are_taken_than_are_allowed_and_a_round(small_network, mon
     assert fewest == 8 * 4 + 8 * 2 + 2
 
 
+@pytest.mark.parametrize("most_steps", [32, 20_000])
+def test_contributions_that_stay_incomplete_are_told(small_network, caplog, most_steps):
+    network, photos = small_network(0), photo(5)
+    network.stages.insert(0, ScaleFree())
+    network._cut += 1
+    integrate(network, photos, baseline(photos, "mean", SPEC), [0], most_steps=most_steps)
+    told = [record.getMessage() for record in caplog.records]
+    assert bool(told) == (most_steps == 32)
+    assert all("after 32 gradients the contributions still miss" in line for line in told)
+
+
 def test_baselines_are_without_light_of_the_mean_colour_or_without_edges():
     photos = photo(6, 2)
     black = normalise(np.zeros((32, 32, 3), dtype=np.uint8), SPEC)
