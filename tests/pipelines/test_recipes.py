@@ -2,6 +2,7 @@
 
 import csv
 from pathlib import Path
+from shutil import copyfile
 
 import pytest
 import yaml
@@ -17,9 +18,9 @@ NAMES = ["defects", "fruits", "refunds", "ripeness"]
 
 @pytest.fixture(scope="session")
 def painted(tmp_path_factory):
-    """20 photos of each of four classes."""
+    """32 photos of each of four classes."""
     folder = tmp_path_factory.mktemp("painted")
-    write_demo_photos(folder, train_per_class=20, test_per_class=0, size=96, workers=1)
+    write_demo_photos(folder, train_per_class=32, test_per_class=0, size=96, workers=1)
     return folder / "train"
 
 
@@ -32,7 +33,7 @@ def into_folders(painted, folder, classes):
     for number, name in enumerate(classes):
         (folder / name).mkdir(parents=True)
         for photo in of_class(painted, number):
-            (folder / name / photo.name).symlink_to(photo)
+            copyfile(photo, folder / name / photo.name)
 
 
 def into_table(painted, folder):
@@ -47,7 +48,7 @@ def into_table(painted, folder):
         table.writerow(["id", "masterCategory", "articleType"])
         for number, (kind, photo) in enumerate(articles):
             table.writerow([number, "Apparel", kind])
-            (folder / "images" / f"{number}.jpg").symlink_to(photo)
+            copyfile(photo, folder / "images" / f"{number}.jpg")
         table.writerow([1_000, "Apparel", "dress"])
 
 
