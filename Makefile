@@ -13,10 +13,11 @@ READY := $(HOME_FOLDER)/.ready
 export PATH := $(BIN):$(PATH)
 export PYTHONUNBUFFERED := 1
 
-.PHONY: help install training test test-slow coverage bench serving-image lint format lock clean
+.PHONY: help install training test test-slow coverage bench serving-image training-image training-docker lint format \
+  lock clean
 
 help: ## show every target with its line
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-15s %s\n", $$1, $$2}'
 
 training: $(READY) ## train on the demo photos and show what the gate says
 	@result=0; zenml pipeline run training || result=$$?; quality-gate status; \
@@ -47,10 +48,17 @@ bench: $(VENV)/.dev $(READY) ## measure every speed claim: make bench PHOTOS=FOL
 
 # The gate whose newest Bento goes into an image, and what that image stands on.
 NAME ?= visual_quality_gate
-BASE_IMAGE ?= python:3.11-slim
+BASE_IMAGE ?= python:$(or $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])'),3.11)-slim
 
 serving-image: $(READY) ## put the newest Bento into an image: make serving-image NAME=my_gate
 	@python infra/docker/serving_image.py "$(NAME)" --base-image "$(BASE_IMAGE)"
+
+training-image: $(READY) ## put the code and what it needs into an image in which steps run
+	@python infra/docker/training_image.py --base-image "$(BASE_IMAGE)"
+
+training-docker: training-image ## train as `make training` does, with every step in a container
+	@export ZENML_ACTIVE_STACK_ID; ZENML_ACTIVE_STACK_ID=$$(python infra/stacks/local_docker.py); result=0; \
+	  zenml pipeline run training || result=$$?; quality-gate status; exit $$result
 
 lint: $(VENV)/.dev ## check format, style, types and import rules
 	@ruff format --check .

@@ -1,10 +1,11 @@
 """A first ingest: against plain decoding, and its memory as the photos become more.
 
-Five ways through the same folder run in turn, round after round, each in a process of its own, because how memory was
+Six ways through the same folder run in turn, round after round, each in a process of its own, because how memory was
 used before decides what each picture's costs:
 
 - ``take_snapshot`` with a thread a processor: reads, decodes, measures, writes shards and tables;
-- ``decode``, which it cannot do without, with the same threads;
+- ``decode`` of all pixels, with the same threads;
+- ``decode`` as small as the audit does, which it cannot do without, with the same threads;
 - ``Image.open(file).convert("RGB")``, which is what torchvision's loader of class folders does, with the same threads;
 - the same in a loop on one processor;
 - ``Image.open(file).load()`` in a loop on one processor: the same without ``convert``, which copies even RGB.
@@ -18,12 +19,19 @@ within a round, so that other work on the machine falls on all alike.
 number, and prints the peak memory and what it grew by for each photo more.
 
     python -m benchmarks.audit --memory [--counts 1000 10000 50000]
+
+``--agreement`` compares what the audit measures of the photos, which it decodes small, with what serving does, which
+decodes all pixels: for each statistic that drift is told by the mean and the largest difference, in standard deviations
+of the photos, and for the perceptual hash the bits that differ.
+
+    python -m benchmarks.audit --agreement [--photos FOLDER]
 """
 
 from __future__ import annotations
 
 import argparse
 import tempfile
+from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import ExitStack
@@ -31,13 +39,16 @@ from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 
+import numpy as np
 from PIL import Image
 
 from benchmarks.ways import Cost, cost_of, print_costs, print_memory
+from quality_gate.data.audit import THUMBNAIL_EDGE, audit_bytes, measure
 from quality_gate.data.batches import ordered_map
 from quality_gate.data.ingest import take_snapshot
 from quality_gate.data.scenes import write_demo_photos
 from quality_gate.data.sources import Source, discover
+from quality_gate.drift.observations import STATISTICS
 from quality_gate.preprocess import decode
 from quality_gate.processors import available_processors
 
@@ -54,8 +65,13 @@ def ingested(source: Source) -> None:
 
 
 def decoded_in_threads(source: Source) -> None:
-    """What the contestant cannot do without."""
+    """All pixels, as training and serving need them."""
     _in_threads(_decode, source)
+
+
+def decoded_small_in_threads(source: Source) -> None:
+    """What the contestant cannot do without."""
+    _in_threads(_decode_small, source)
 
 
 def loaded_in_threads(source: Source) -> None:
@@ -85,6 +101,10 @@ def _decode(path: Path) -> None:
     decode(path.read_bytes())
 
 
+def _decode_small(path: Path) -> None:
+    decode(path.read_bytes(), edge=THUMBNAIL_EDGE)
+
+
 def _load_as_torchvision(path: Path) -> None:
     with path.open("rb") as file:
         Image.open(file).convert("RGB")
@@ -94,6 +114,7 @@ INGEST = "take_snapshot, all processors"
 WAYS: dict[str, Callable[[Source], None]] = {
     INGEST: ingested,
     "decode, all processors": decoded_in_threads,
+    "decode small, all processors": decoded_small_in_threads,
     "torchvision's loader, all processors": loaded_in_threads,
     "torchvision's loader, one processor": loaded,
     "Pillow's load, one processor": only_decoded,
@@ -117,6 +138,22 @@ def print_speed(folder: Path, repeats: int) -> None:
     print_costs(rounds[1:], INGEST, len(source.files))
 
 
+def print_agreement(folder: Path) -> None:
+    """Print how far the measures of photos that are decoded small are from those of whole ones."""
+    small, whole = [], []
+    for path in paths(discover(folder)):
+        data = path.read_bytes()
+        small.append(audit_bytes(data))
+        whole.append(measure(decode(data), data))
+    print(f"{len(small)} photos; differences in standard deviations: mean, largest")
+    for name in STATISTICS:
+        ours, theirs = (np.array([getattr(facts, name) for facts in side], dtype=np.float64) for side in (small, whole))
+        differences = (ours - theirs) / max(theirs.std(), np.finfo(np.float64).tiny)
+        print(f"{name:<14} {differences.mean():+8.4f} {np.abs(differences).max():8.4f}")
+    bits = [(int(one.phash, 16) ^ int(other.phash, 16)).bit_count() for one, other in zip(small, whole, strict=True)]
+    print(f"bits of the hash that differ, and photos: {dict(sorted(Counter(bits).items()))}")
+
+
 def ingest_folder(folder: Path) -> None:
     """Take a snapshot of a folder."""
     ingested(discover(folder))
@@ -128,6 +165,7 @@ def main() -> None:
     parser.add_argument("--photos", type=Path, help="a folder of class folders; the demo photos if left out")
     parser.add_argument("--repeats", type=int, default=5, help="rounds that are counted; one before them is not")
     parser.add_argument("--memory", action="store_true", help="measure memory in place of time")
+    parser.add_argument("--agreement", action="store_true", help="compare what is measured in place of time")
     parser.add_argument("--counts", type=int, nargs="+", default=[1_000, 10_000, 50_000])
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as made:
@@ -138,6 +176,8 @@ def main() -> None:
         if options.memory:
             photos = [path.read_bytes() for path in paths(discover(folder))[:200]]
             print_memory(ingest_folder, photos, options.counts)
+        elif options.agreement:
+            print_agreement(folder)
         else:
             print_speed(folder, options.repeats)
 

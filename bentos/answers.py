@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 from bentos.refusals import Refusal, unusable
@@ -96,8 +98,11 @@ class Answerer:
             Refusal: 422, the photo cannot be used.
         """
         image = self.read(photo)
-        decision, features = self._see(image)
+        # Measured while its pixels are in the cache of the processor, and given up before the network needs that.
         statistics = measure(image, photo.data)
+        tensor = self._prepare(image)
+        del image
+        decision, features = self._classifier.answer(tensor)
         return AnsweredPhoto(
             answer=self._router.route(decision, threshold),
             threshold=threshold,
@@ -111,10 +116,10 @@ class Answerer:
 
     def classify(self, image: Image.Image) -> Decision:
         """The model's own answer for a decoded photo."""
-        return self._see(image)[0]
+        return self._classifier.answer(self._prepare(image))[0]
 
-    def _see(self, image: Image.Image) -> tuple[Decision, bytes | None]:
-        return self._classifier.answer(prepare(image, self._classifier.manifest.preprocessing))
+    def _prepare(self, image: Image.Image) -> NDArray[np.float32]:
+        return prepare(image, self._classifier.manifest.preprocessing)
 
     def record(self, answered: Sequence[AnsweredPhoto]) -> None:
         """Hand answers to the sink.

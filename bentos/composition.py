@@ -12,6 +12,7 @@ from bentos.metrics import ServiceMetrics
 from bentos.model_card import describe
 from bentos.openapi import openapi_endpoint
 from bentos.page import page_endpoints
+from bentos.queue_count import QueueCount
 from bentos.request_log import RequestLog
 from bentos.review_backend import ReviewBackend
 from bentos.review_endpoints import ReviewEndpoints
@@ -19,6 +20,10 @@ from bentos.routing import Router
 from bentos.settings import ServiceSettings
 from bentos.worker_pool import WorkerPool
 from quality_gate.inference import OnnxClassifier
+
+# Threads of their own: while an answer waits for the disk, its processor works on the next photo. What they append at
+# the same time goes to the disk together, so that few are enough for slow disks too.
+_RECORDERS = 8
 
 
 class Composition:
@@ -36,6 +41,7 @@ class Composition:
         self._sink = sink
         self._metrics = ServiceMetrics(sink.backlog)
         self._pool = WorkerPool(settings.worker_threads, self._metrics.queue_changed)
+        self._recorders = WorkerPool(_RECORDERS, lambda _change: None)
 
     def application(self, folder: Path) -> GateApplication:
         """The application that serves the model in ``folder``.
@@ -65,16 +71,18 @@ class Composition:
         manifest, settings = classifier.manifest, self._settings
         router = Router(manifest, settings.costs)
         explainer = PhotoExplainer(folder, classifier)
+        reviews = ReviewEndpoints(self._reviews, manifest)
         endpoints = Endpoints(
             answerer=Answerer(classifier, router, settings, self._sink),
             explainer=explainer,
             router=router,
             settings=settings,
             pool=self._pool,
+            recorders=self._recorders,
             metrics=self._metrics,
+            queue=QueueCount(reviews.count, self._reviews.pool),
             model=describe(folder, manifest, settings, explains=explainer.exact),
         )
-        reviews = ReviewEndpoints(self._reviews, manifest)
         table = {**endpoints.table(), **reviews.table(), **page_endpoints()}
         table["/openapi.json"] = openapi_endpoint(manifest, settings)
         return table

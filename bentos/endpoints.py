@@ -12,6 +12,7 @@ from bentos.answers import AnsweredPhoto, Answerer
 from bentos.exchange import Exchange
 from bentos.explanation import Explanation, PhotoExplainer
 from bentos.metrics import CONTENT_TYPE, ServiceMetrics
+from bentos.queue_count import QueueCount
 from bentos.refusals import Refusal, unusable
 from bentos.routing import Router
 from bentos.settings import ServiceSettings
@@ -58,7 +59,9 @@ class Endpoints:
         router: checks the thresholds of requests.
         settings: of the service.
         pool: where photos are worked on.
+        recorders: where answers are recorded, which is mostly waiting for the disk.
         metrics: counts the answers.
+        queue: counts what waits for review.
         model: what ``GET /model`` says.
     """
 
@@ -67,7 +70,9 @@ class Endpoints:
     router: Router
     settings: ServiceSettings
     pool: WorkerPool
+    recorders: WorkerPool
     metrics: ServiceMetrics
+    queue: QueueCount
     model: Mapping[str, Any]
 
     def table(self) -> dict[str, Endpoint]:
@@ -86,13 +91,8 @@ class Endpoints:
             max_bytes=self.settings.max_body_bytes, photo_field=FIELD, max_photos=1, bare=True
         )
         threshold = self.router.threshold(exchange.option("threshold", upload))
-
-        def answer_and_record() -> AnsweredPhoto:
-            answered = self.answerer.answer(upload.photos[0], threshold, exchange.arrived)
-            self.answerer.record([answered])
-            return answered
-
-        answered = await self.pool.run(answer_and_record)
+        answered = await self.pool.run(self.answerer.answer, upload.photos[0], threshold, exchange.arrived)
+        await self.recorders.run(self.answerer.record, [answered])
         self._count(exchange, [answered])
         return JSONResponse(answered.answer.to_json())
 
@@ -118,7 +118,7 @@ class Endpoints:
         results = await asyncio.gather(*map(one, upload.photos))
         answered = [result for result in results if isinstance(result, AnsweredPhoto)]
         if answered:
-            await self.pool.run(self.answerer.record, answered)
+            await self.recorders.run(self.answerer.record, answered)
         self._count(exchange, answered)
         exchange.decisions["refused"] += len(results) - len(answered)
         named = zip(upload.photos, results, strict=True)
@@ -156,7 +156,7 @@ class Endpoints:
 
     async def expose_metrics(self, _exchange: Exchange) -> Response:
         """``GET /metrics``."""
-        return Response(self.metrics.exposition(), headers={"Content-Type": CONTENT_TYPE})
+        return Response(self.metrics.exposition(await self.queue.now()), headers={"Content-Type": CONTENT_TYPE})
 
     def _count(self, exchange: Exchange, answered: list[AnsweredPhoto]) -> None:
         self.metrics.count_answers(answered)

@@ -1,6 +1,5 @@
 """Why an answer is what it is: the class activation map of a photo, from exported feature maps and without torch."""
 
-import io
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,7 +8,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from bentos.refusals import Refusal, unusable
-from quality_gate.evaluation.explain import FEATURE_MAPS, Explainer, overlay, read_head, seen_pixels
+from quality_gate.explanation.class_activation import ClassActivation, class_activation, read_head
+from quality_gate.explanation.overlay import as_png, overlay, seen_pixels
 from quality_gate.inference import Decision, OnnxClassifier
 from quality_gate.models.manifest import WEIGHTS_FILE
 from quality_gate.preprocess import prepare
@@ -86,23 +86,18 @@ class PhotoExplainer:
         spec = self._manifest.preprocessing
         # Of several views the first; each has a map of its own.
         tensor = prepare(image, spec)[0]
-        maps = self._explainer.activation_maps(tensor, (index,)) if self._explainer else None
+        maps = self._explainer.maps(tensor, (index,)) if self._explainer else None
         if maps is None:
             raise _not_exact()
-        buffer = io.BytesIO()
-        Image.fromarray(overlay(seen_pixels(tensor, spec), maps[0])).save(buffer, "PNG")
-        return Explanation(self._manifest.classes[index], maps[0], buffer.getvalue())
+        picture = as_png(overlay(seen_pixels(tensor, spec), maps[0]))
+        return Explanation(self._manifest.classes[index], maps[0], picture)
 
 
-def _open(head: Path, classifier: OnnxClassifier) -> Explainer | None:
-    outputs = {output.name for output in classifier.session.get_outputs()}
-    if FEATURE_MAPS not in outputs or not head.is_file():
+def _open(head: Path, classifier: OnnxClassifier) -> ClassActivation | None:
+    if not head.is_file():
         return None
     with np.load(head, allow_pickle=False) as arrays:
-        explainer = Explainer(classifier.session, arrays["weight"], arrays["bias"])
-    size = classifier.manifest.preprocessing.size
-    probe = np.random.default_rng(0).standard_normal((3, size, size), dtype=np.float32)
-    return explainer if explainer.activation_maps(probe, (0,)) is not None else None
+        return class_activation(classifier.session, (arrays["weight"], arrays["bias"]))
 
 
 def _not_exact() -> Refusal:

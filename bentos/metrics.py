@@ -1,5 +1,6 @@
 """What Prometheus reads of the service. No label comes from what a client sends, so that none can fill the memory."""
 
+import math
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -8,6 +9,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 
 from bentos.answers import AnsweredPhoto
 from quality_gate.monitoring.outbox import Backlog
+from quality_gate.review.verdict import ReviewQueue
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -63,26 +65,21 @@ class ServiceMetrics:
             multiprocess_mode="livesum",
             registry=self._registry,
         )
-        # The workers share the outbox: what one of them found last is true of all.
-        self._outbox_rows = Gauge(
-            "quality_gate_outbox_rows",
-            "Answers that wait for the prediction log.",
-            multiprocess_mode="livemostrecent",
-            registry=self._registry,
+        self._outbox_rows = self._shared_gauge("outbox_rows", "Answers that wait for the prediction log.")
+        self._outbox_oldest = self._shared_gauge("outbox_oldest_seconds", "How long the oldest of these waits.")
+        self._outbox_refused = self._shared_gauge(
+            "outbox_refused", "Answers that the prediction log refused and that were set aside."
         )
-        self._outbox_oldest = Gauge(
-            "quality_gate_outbox_oldest_seconds",
-            "How long the oldest of these waits.",
-            multiprocess_mode="livemostrecent",
-            registry=self._registry,
+        self._review_waiting = self._shared_gauge(
+            "review_waiting",
+            "Photos that wait for review and whose files are there; not a number while that cannot be told.",
         )
-        self._outbox_refused = Gauge(
-            "quality_gate_outbox_refused",
-            "Answers that the prediction log refused and that were set aside.",
-            multiprocess_mode="livemostrecent",
-            registry=self._registry,
-        )
+        self._review_leased = self._shared_gauge("review_leased", "Of these, how many somebody looks at now.")
         self._backlog = backlog
+
+    def _shared_gauge(self, name: str, text: str) -> Gauge:
+        """A gauge of what all workers share, so that what one of them found last is true of all."""
+        return Gauge(f"quality_gate_{name}", text, multiprocess_mode="livemostrecent", registry=self._registry)
 
     def count_request(self, endpoint: str, status: int, seconds: float) -> None:
         """Count a request that was answered; ``endpoint`` is one of few names."""
@@ -100,8 +97,14 @@ class ServiceMetrics:
         """Note that ``change`` more photos wait for a thread."""
         self._queue.inc(change)
 
-    def exposition(self) -> bytes:
-        """All metrics in Prometheus' text format."""
+    def exposition(self, queue: ReviewQueue | None) -> bytes:
+        """All metrics in Prometheus' text format.
+
+        Args:
+            queue: what waits for review; None while that cannot be told.
+        """
+        self._review_waiting.set(queue.waiting if queue else math.nan)
+        self._review_leased.set(queue.leased if queue else math.nan)
         backlog = self._backlog()
         self._outbox_rows.set(backlog.rows)
         self._outbox_oldest.set(backlog.oldest_seconds)

@@ -99,11 +99,15 @@ def _review_schemas(manifest: ModelManifest) -> dict[str, Any]:
         "Turn": object_schema(
             {
                 "reviewer": text("Who asks: the name of their key."),
-                "waiting": {"type": "integer", "minimum": 0, "description": "Photos that nobody has reviewed."},
+                "waiting": {
+                    "type": "integer",
+                    "minimum": 0,
+                    "description": "Photos that nobody has reviewed, and whose files are here.",
+                },
                 "missing": {
                     "type": "integer",
                     "minimum": 0,
-                    "description": "Of these, how many have no file here; counted where nothing is left.",
+                    "description": "Photos that nobody has reviewed, and whose files are gone: they cannot be.",
                 },
                 "classes": {"type": "array", "items": {"type": "string"}},
                 "photo": {"oneOf": [photo, {"type": "null"}]},

@@ -60,6 +60,10 @@ class ReviewBackend:
 
         return ReviewDesk(self.database(), manifest.name, classes=manifest.classes, lease=self._settings.lease)
 
+    def kept(self) -> Callable[[str], bool]:
+        """Tells whether the file of a photo is there, as of now."""
+        return self.photos.names().__contains__
+
     def database(self) -> "Database":
         """The database, opened if it is not.
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from datetime import UTC, datetime
 from ipaddress import ip_address
-from typing import Annotated, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 from urllib.parse import urlsplit
 from uuid import UUID
 
@@ -16,7 +16,18 @@ from bentos.refusals import Refusal, unusable
 from bentos.review_backend import ReviewBackend
 from quality_gate.errors import UserError
 from quality_gate.models.manifest import ModelManifest
-from quality_gate.review.verdict import NoClass, Review, Turn, UnknownPhoto, UnknownReview, local_reviewer
+from quality_gate.review.verdict import (
+    NoClass,
+    Review,
+    ReviewQueue,
+    Turn,
+    UnknownPhoto,
+    UnknownReview,
+    local_reviewer,
+)
+
+if TYPE_CHECKING:
+    from quality_gate.review.desk import ReviewDesk
 
 UUID_PATTERN = "^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$"
 SHA256_PATTERN = "^[0-9a-f]{64}$"
@@ -87,8 +98,8 @@ class ReviewEndpoints:
     async def next(self, exchange: Exchange) -> Response:
         """``POST /review/next``: a photo that nobody else has."""
         reviewer, asked = _reviewer(exchange), _parse(Asked, await exchange.json())
-        desk, holds = UUID(asked.desk), self._backend.photos.holds
-        turn = await self._at_the_desk(lambda: self._backend.desk(self._manifest).next(reviewer, desk, holds))
+        desk = UUID(asked.desk)
+        turn = await self._at_the_desk(lambda: self._desk().next(reviewer, desk, self._backend.kept()))
         return self._shown(turn, reviewer)
 
     async def record(self, exchange: Exchange) -> Response:
@@ -100,14 +111,14 @@ class ReviewEndpoints:
             )
         except ValueError as error:
             raise unusable(f"{error}.") from None
-        await self._at_the_desk(lambda: self._backend.desk(self._manifest).record(review, UUID(said.desk)))
+        await self._at_the_desk(lambda: self._desk().record(review, UUID(said.desk)))
         return JSONResponse({"id": said.id})
 
     async def undo(self, exchange: Exchange) -> Response:
         """``POST /review/undo``: take a review back, and see its photo again."""
         reviewer, body = _reviewer(exchange), _parse(TakenBack, await exchange.json())
         review, desk = UUID(body.id), UUID(body.desk)
-        turn = await self._at_the_desk(lambda: self._backend.desk(self._manifest).undo(review, reviewer, desk))
+        turn = await self._at_the_desk(lambda: self._desk().undo(review, reviewer, desk, self._backend.kept()))
         return self._shown(turn, reviewer)
 
     async def photo(self, exchange: Exchange) -> Response:
@@ -119,6 +130,18 @@ class ReviewEndpoints:
         # Its sender chose the bytes: they are a picture or nothing.
         headers = {"Content-Security-Policy": "default-src 'none'; sandbox"}
         return Response(data, media_type=_media_type(data), headers=headers)
+
+    def count(self) -> ReviewQueue:
+        """What waits for review now.
+
+        Raises:
+            LogUnavailable: the database does not answer.
+            UserError: it cannot be used.
+        """
+        return self._desk().queue(self._backend.kept())
+
+    def _desk(self) -> "ReviewDesk":
+        return self._backend.desk(self._manifest)
 
     async def _at_the_desk(self, work: Callable[[], T]) -> T:
         # SQLAlchemy is loaded with it, which a start need not wait for.
@@ -136,8 +159,8 @@ class ReviewEndpoints:
         return JSONResponse(
             {
                 "reviewer": reviewer,
-                "waiting": turn.waiting,
-                "missing": turn.missing,
+                "waiting": turn.queue.waiting,
+                "missing": turn.queue.missing,
                 "classes": list(self._manifest.classes),
                 "photo": _photo(turn),
             }

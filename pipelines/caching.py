@@ -51,10 +51,18 @@ def file_keys(settings: TrainingSettings) -> FileKeys:
     return FileKeys(source_fingerprint(settings.data), file_digest(weights) if weights.is_file() else "")
 
 
-def origin(settings: TrainingSettings, files: FileKeys, code: StepCode) -> str:
-    """Digest of all that a candidate is made from."""
+def origin(settings: TrainingSettings, files: FileKeys, code: StepCode, hard_negatives: list[str]) -> str:
+    """Digest of all that a candidate is made from.
+
+    Args:
+        settings: of the run.
+        files: that the settings name.
+        code: of the steps.
+        hard_negatives: SHA-256 of the photos that count several times in training.
+    """
     chosen = settings.model_dump(include={"name", "seed", "data", "validation", "split", "transfer", "calibration"})
-    return _digest(chosen, files, [code.digest(f"steps.{step}") for step in STEPS_TO_A_CANDIDATE])
+    emphasis = (hard_negatives, settings.retraining.hard_negative_copies) if hard_negatives else ()
+    return _digest(chosen, files, emphasis, [code.digest(f"steps.{step}") for step in STEPS_TO_A_CANDIDATE])
 
 
 def expected_standing(name: str, made_from: str) -> Standing:

@@ -15,6 +15,7 @@ from zenml.steps import BaseStep
 from pipelines.cached_results import only_whole_results
 from pipelines.caching import CODE_VARIABLE, StepCode
 from pipelines.console import helpful_console
+from pipelines.containers import in_containers, places_of
 from pipelines.integrations import no_integrations
 from pipelines.interruption import interruptible
 from pipelines.run_configuration import read_parameters
@@ -95,17 +96,26 @@ class ConfiguredPipeline(Pipeline):
     def __call__(self, *args: Any, **parameters: Any) -> Any:
         """Run the pipeline; a user's mistake in a step ends as the step's own sentence."""
         given = self._apply_config_parameters(parameters)
-        self._check(given, "settings")
+        places = places_of(self._check(given, "settings"))
         try:
-            return self._run_checked(given, args, parameters)
+            return self._run_checked(given, places, args, parameters)
         except NothingToDo as reason:
             ConsoleReporter().say(str(reason))
             return None
 
-    def _run_checked(self, given: Mapping[str, Any], args: tuple[Any, ...], parameters: Mapping[str, Any]) -> Any:
-        with helpful_console(), no_integrations(), only_whole_results(), interruptible(), self._during(given):
+    def _run_checked(
+        self, given: Mapping[str, Any], places: list[str], args: tuple[Any, ...], parameters: Mapping[str, Any]
+    ) -> Any:
+        with (
+            helpful_console(),
+            no_integrations(),
+            only_whole_results(),
+            interruptible(),
+            self._during(given),
+            in_containers(places) as settings,
+        ):
             # Not before: ZenML opens its store to find a hook again, and an import would do so.
-            self.configure(on_failure=self._on_failure)
+            self.configure(on_failure=self._on_failure, settings=settings)
             run = super().__call__(*args, **parameters)
             # An orchestrator that works on after the command has ended is left alone.
             if run is not None and run.status == ExecutionStatus.COMPLETED:

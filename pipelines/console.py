@@ -14,6 +14,8 @@ _UNHELPFUL = (
     "Models can be viewed in the dashboard using ZenML Pro",
     "Found credentials in",
     "Found endpoint for",
+    "Initiating heartbeat for step",
+    "generated new fontManager",
 )
 
 

@@ -42,6 +42,7 @@ def retrain(
     transfer: Section | None = None,
     calibration: Section | None = None,
     evaluation: Section | None = None,
+    explanation: Section | None = None,
     gate: Section | None = None,
     serving: Section | None = None,
     retraining: Section | None = None,
@@ -65,7 +66,7 @@ def retrain(
     wire(
         settings.model_copy(update={"data": data_settings}),
         ConfiguredPipeline.compiled().code,
-        Reviewed(photos.summary(), held_back),
+        Reviewed(photos.summary(), held_back, sorted(photos.mistaken)),
     )
 
 

@@ -28,6 +28,7 @@ def train(
     transfer: Section | None = None,
     calibration: Section | None = None,
     evaluation: Section | None = None,
+    explanation: Section | None = None,
     gate: Section | None = None,
     serving: Section | None = None,
     retraining: Section | None = None,

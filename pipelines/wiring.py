@@ -24,10 +24,17 @@ from steps.validate import validate
 
 
 class Reviewed(NamedTuple):
-    """What is known of the reviewed photos of a retraining: in words, and the labels on which reviewers disagree."""
+    """What is known of the reviewed photos of a retraining.
+
+    Attributes:
+        said: in words, a line each.
+        held_back: the labels on which reviewers disagree, by SHA-256 and reviewer.
+        mistaken: SHA-256 of the photos that the model had answered wrongly.
+    """
 
     said: list[str]
     held_back: dict[str, dict[str, str]]
+    mistaken: list[str]
 
 
 def wire(settings: TrainingSettings, code: StepCode, reviewed: Reviewed | None = None) -> None:
@@ -40,7 +47,10 @@ def wire(settings: TrainingSettings, code: StepCode, reviewed: Reviewed | None =
     """
     seed, name = settings.seed, settings.name
     files = file_keys(settings)
-    made_from = origin(settings, files, code)
+    copies = settings.retraining.hard_negative_copies
+    # Where they count as any other, it is the same training whichever they are.
+    hard_negatives = reviewed.mistaken if reviewed is not None and copies > 1 else []
+    made_from = origin(settings, files, code, hard_negatives)
     snapshot, _ = ingest.with_options(environment={FILES_VARIABLE: files.source})(name=name, settings=settings.data)
     snapshot = validate(name=name, snapshot=snapshot, settings=settings.validation)
     parts, _ = split_photos(
@@ -62,7 +72,13 @@ def wire(settings: TrainingSettings, code: StepCode, reviewed: Reviewed | None =
     histogram = train_histogram_baseline(snapshot=snapshot, split=parts, settings=settings.baselines)
     scratch = train_scratch_baseline(snapshot=snapshot, split=parts, settings=settings.baselines, seed=seed)
     candidate, history = train_transfer.with_options(environment={FILES_VARIABLE: files.weights})(
-        name=name, snapshot=snapshot, split=parts, settings=settings.transfer, seed=seed
+        name=name,
+        snapshot=snapshot,
+        split=parts,
+        settings=settings.transfer,
+        seed=seed,
+        hard_negatives=hard_negatives,
+        copies=copies if hard_negatives else 1,
     )
     calibrated = calibrate(model=candidate, snapshot=snapshot, split=parts, settings=settings.calibration)
     rival, promotion, built = find_rival.with_options(extra={"origin": made_from})(
@@ -80,7 +96,9 @@ def wire(settings: TrainingSettings, code: StepCode, reviewed: Reviewed | None =
     )
     judged_after = []
     if reviewed is not None:
-        report_retraining(name=name, measured=measured, snapshot=snapshot, split=parts, **reviewed._asdict())
+        report_retraining(
+            name=name, measured=measured, snapshot=snapshot, split=parts, copies=copies, **reviewed._asdict()
+        )
         judged_after.append("report_retraining")
     result, report = gate(
         model=calibrated,

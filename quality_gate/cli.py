@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from quality_gate.errors import UserError
+from quality_gate.explanation.commands import explain
 from quality_gate.home import locate
 from quality_gate.ledger import LEDGER_FILE, Ledger
 from quality_gate.schedules.commands import schedule
@@ -29,12 +30,13 @@ name_option = click.option(
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="visual-quality-gate")
 def main() -> None:
-    """Look at a gate's champion, deploy it, go back to the former one, exchange labels, watch drift, plan runs.
+    """Look at a gate's champion, deploy it, go back, explain answers, exchange labels, watch drift, plan runs.
 
     Training is `zenml pipeline run training`; serving is `bentoml serve NAME:latest`.
     """
 
 
+main.add_command(explain)
 main.add_command(schedule)
 
 
@@ -127,8 +129,12 @@ def export_file(name: str, file: Path) -> None:
     from quality_gate.review.settings import read_review_settings
 
     with log_database() as database:
-        count = export_labels(file, Reviews(database, name), read_review_settings().open_photos())
-    click.echo(f"{count} rows in {file}; fill the column label of those that have none, and bring it back with import.")
+        came = export_labels(file, Reviews(database, name), read_review_settings().open_photos())
+    click.echo(
+        f"{came.rows} rows in {file}; fill the column label of those that have none, and bring it back with import."
+    )
+    if came.gone:
+        click.echo(f"{came.gone} photos more were for review; their files are gone, as too old or too many.")
 
 
 @labels.command("import")

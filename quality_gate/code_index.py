@@ -72,6 +72,10 @@ class CodeIndex:
         """
         return _digest_of_files(self.reachable(module), self._root)
 
+    def digest_of_all(self) -> str:
+        """SHA-256 over the names and contents of all code and data files of the project; wherever it lies."""
+        return _digest_of_files(self._files(), self._root)
+
     def reachable(self, module: str) -> frozenset[Path]:
         """The files a module can reach, its own and the packages around it included.
 

@@ -40,6 +40,13 @@ UPRIGHT_BY_ORIENTATION: Mapping[int, Image.Transpose] = MappingProxyType(
     }
 )
 
+_SIDEWAYS = frozenset(
+    {Image.Transpose.TRANSPOSE, Image.Transpose.ROTATE_270, Image.Transpose.TRANSVERSE, Image.Transpose.ROTATE_90}
+)
+
+# What a JPEG decoder can divide the edges of a picture by, at a fraction of the work.
+_REDUCTIONS = (8, 4, 2)
+
 # Photos of the field are cropped from a slightly larger picture: 224 of 256, the ratio the backbones were trained with.
 CROP_RATIO = 224 / 256
 
@@ -96,7 +103,9 @@ class PreprocessingSpec:
         return cls(values["size"], tuple(values["views"]), tuple(values["mean"]), tuple(values["std"]))
 
 
-def decode(data: bytes, *, formats: tuple[str, ...] = FORMATS, max_pixels: int = MAX_PIXELS) -> Image.Image:
+def decode(
+    data: bytes, *, formats: tuple[str, ...] = FORMATS, max_pixels: int = MAX_PIXELS, edge: int | None = None
+) -> Image.Image:
     """Decode the bytes of a photo to upright RGB.
 
     The EXIF orientation is applied; palette, grey, CMYK and transparent photos become RGB (transparency over white).
@@ -108,9 +117,12 @@ def decode(data: bytes, *, formats: tuple[str, ...] = FORMATS, max_pixels: int =
         data: the encoded photo.
         formats: Pillow format names that are accepted.
         max_pixels: most pixels a photo may have; checked before they are decoded.
+        edge: pixels of the longest edge that are enough: JPEG is decoded reduced by :func:`reduction`, which reads the
+            whole file all the same, and so finds whatever is wrong with it. None: all pixels.
 
     Returns:
-        An RGB image. Its ``format`` attribute and ``info["mode"]`` keep what the file was.
+        An RGB image. Its ``format`` attribute and ``info["mode"]`` keep what the file was, ``info["size"]`` its width
+        and height, upright.
 
     Raises:
         UnreadableImage: the bytes are no whole, single, 8-bit photo of an accepted format within the limit.
@@ -120,14 +132,25 @@ def decode(data: bytes, *, formats: tuple[str, ...] = FORMATS, max_pixels: int =
     _silence_pillow()
     image = _open(data, formats, max_pixels)
     _check_header(image, data, max_pixels)
+    width, height = image.size
     try:
+        if edge is not None:
+            factor = reduction(image.size, edge)
+            image.draft(None, (max(1, width // factor), max(1, height // factor)))
         image.load()
-        rgb = _to_rgb(_upright(image))
+        turn = UPRIGHT_BY_ORIENTATION.get(image.getexif().get(ExifTags.Base.Orientation, 1))
+        # Not ImageOps.exif_transpose: it writes the EXIF back, which fails on some that cameras write.
+        rgb = _to_rgb(image if turn is None else image.transpose(turn))
     except Exception as error:
         raise UnreadableImage(f"damaged or truncated ({error})") from None
     rgb.format = "JPEG" if image.format == "MPO" else image.format
-    rgb.info = {"mode": image.mode}
+    rgb.info = {"mode": image.mode, "size": (height, width) if turn in _SIDEWAYS else (width, height)}
     return rgb
+
+
+def reduction(size: tuple[int, int], edge: int) -> int:
+    """By what of 8, 4, 2 and 1 both edges can be divided so that the longest keeps ``edge`` pixels."""
+    return next((factor for factor in _REDUCTIONS if max(size) >= factor * edge), 1)
 
 
 def _silence_pillow() -> None:
@@ -178,12 +201,6 @@ def _has_too_many_scans(jpeg: bytes) -> bool:
         scans += found[0] == b"\xff\xda"
         place = found.end() + int.from_bytes(jpeg[found.end() : found.end() + 2], "big")
     return scans > MAX_SCANS
-
-
-def _upright(image: Image.Image) -> Image.Image:
-    # Not ImageOps.exif_transpose: it writes the EXIF back, which fails on some that cameras write.
-    turn = UPRIGHT_BY_ORIENTATION.get(image.getexif().get(ExifTags.Base.Orientation, 1))
-    return image if turn is None else image.transpose(turn)
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:

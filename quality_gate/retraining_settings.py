@@ -38,11 +38,15 @@ class RetrainingSettings(Settings):
         start: ``pretrained`` begins anew with the published weights, so that the same photos give the same model
             whatever was champion; ``champion`` with the weights of the champion, which pays where it was fine-tuned.
         min_reviewed_photos: fewest labelled photos of the operation; with fewer there is nothing to learn from them.
+        hard_negative_copies: how often a reviewed photo that the model had answered wrongly counts among the photos to
+            learn from; 1 is as often as any other. It never counts more than once where a model is chosen, calibrated
+            or tested.
         only_if_due: whether nothing is done without a reason among the triggers, as suits a schedule of every night.
         triggers: what makes the model be trained anew then.
     """
 
     start: Literal["pretrained", "champion"] = "pretrained"
     min_reviewed_photos: Annotated[int, Field(ge=1)] = 30
+    hard_negative_copies: Annotated[int, Field(ge=1, le=100)] = 1
     only_if_due: bool = False
     triggers: TriggerSettings = TriggerSettings()

@@ -9,6 +9,7 @@ from typing import Annotated, Self
 from pydantic import AfterValidator, Field, model_validator
 
 from quality_gate.data_settings import DataSettings
+from quality_gate.explanation.settings import ExplanationSettings
 from quality_gate.gate_name import GateName
 from quality_gate.preprocess import View
 from quality_gate.retraining_settings import RetrainingSettings
@@ -252,6 +253,7 @@ class TrainingSettings(Settings):
     transfer: TransferSettings = TransferSettings()
     calibration: CalibrationSettings = CalibrationSettings()
     evaluation: EvaluationSettings = EvaluationSettings()
+    explanation: ExplanationSettings = ExplanationSettings()
     gate: GateSettings = GateSettings()
     serving: ServingSettings = ServingSettings()
     retraining: RetrainingSettings = RetrainingSettings()

@@ -19,6 +19,8 @@ def report_retraining(
     split: SplitResult,
     said: list[str],
     held_back: dict[str, dict[str, str]],
+    mistaken: list[str],
+    copies: int,
 ) -> Annotated[HTMLString, "retraining_report"]:
     """Write the page about the reviewed photos.
 
@@ -29,11 +31,24 @@ def report_retraining(
         split: how they are divided.
         said: what is known of the reviewed photos, a line each.
         held_back: labels by reviewer of the photos on which reviewers disagree, by SHA-256.
+        mistaken: SHA-256 of the reviewed photos that the model had answered wrongly.
+        copies: how often each of them that is learnt from counted.
     """
     from quality_gate.data.photo_set import photo_sets
+    from quality_gate.data_settings import REVIEWED
     from quality_gate.reports.retraining_page import retraining_page
 
-    rolling = photo_sets(snapshot, split.table).rolling_test
-    page = retraining_page(measured, rolling, split.table, name=name, said=said, held_back=held_back)
+    page = retraining_page(
+        measured,
+        photo_sets(snapshot, split.table).rolling_test,
+        split.table,
+        # Before the split only: a class may be called as their folder is.
+        set(snapshot.table.loc[snapshot.table["split"] == REVIEWED, "path"]),
+        name=name,
+        said=said,
+        held_back=held_back,
+        mistaken=mistaken,
+        copies=copies,
+    )
     (report_folder(name) / "retraining.html").write_text(page, encoding="utf-8")
     return HTMLString(page)

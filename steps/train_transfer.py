@@ -16,9 +16,24 @@ from steps.context import experiment_run, temporary_folder
 
 @step
 def train_transfer(
-    name: str, snapshot: Snapshot, split: SplitResult, settings: TransferSettings, seed: int
+    name: str,
+    snapshot: Snapshot,
+    split: SplitResult,
+    settings: TransferSettings,
+    seed: int,
+    hard_negatives: list[str],
+    copies: int,
 ) -> tuple[Annotated[ModelFolder, "trained_model"], Annotated[TrainingHistory, "training_history"]]:
     """Train the head on frozen features, then the last blocks; export the result.
+
+    Args:
+        name: the gate.
+        snapshot: the photos.
+        split: how they are divided.
+        settings: of the candidate.
+        seed: of every random choice.
+        hard_negatives: SHA-256 of reviewed photos that the model had answered wrongly.
+        copies: how often each of them counts in training.
 
     Raises:
         UserError: the pretrained weights cannot be had.
@@ -46,7 +61,9 @@ def train_transfer(
         home=locate(),
         workers=available_processors(),
         reporter=ConsoleReporter(),
-        key=sha256(json.dumps(digests, sort_keys=True).encode()).hexdigest(),
+        key=sha256(json.dumps([digests, sorted(hard_negatives), copies], sort_keys=True).encode()).hexdigest(),
+        hard_negatives=hard_negatives,
+        copies=copies,
     )
     for epoch in result.history.epochs:
         run.log_metrics(epoch.figures(), step=epoch.epoch)

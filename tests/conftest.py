@@ -1,11 +1,13 @@
 """Fixtures shared by tests of several packages."""
 
+import fcntl
 import io
 import os
 import shutil
 import subprocess
 import sys
 import sysconfig
+import tempfile
 import venv
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
@@ -34,6 +36,8 @@ from quality_gate.preprocess import PreprocessingSpec
 
 TINY_CLASSES = ("onion", "potato", "tomato")
 TINY_SIZE = 32
+# Of Debian 12, of which a base image is made where no registry can be reached.
+DEBIAN_PYTHON = "3.11"
 CERTIFICATE = RoutingCertificate(
     alpha=0.05, delta=0.1, threshold=0.6, coverage=0.8, accepted=80, wrong=1, photos=100, risk_upper_bound=0.0483
 )
@@ -270,6 +274,36 @@ def _environment(root: Path) -> dict[str, str]:
         "PYTHONPYCACHEPREFIX": str(root / "bytecode"),
         "ZENML_AUTO_OPEN_DASHBOARD": "false",
     }
+
+
+@pytest.fixture(scope="session")
+def docker_base() -> str:
+    """An image with this Python: the official one where it can be had, else one of Debian's packages."""
+    if shutil.which("docker") is None or _docker("info") != 0:
+        pytest.skip("no Docker engine answers")
+    version = f"{sys.version_info.major}.{sys.version_info.minor}"
+    official, debian = f"python:{version}-slim", f"quality-gate-trial-base:{version}"
+    # Tests that run beside each other make it once.
+    with (Path(tempfile.gettempdir()) / "quality-gate-trial-base.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        for image in (official, debian):
+            if _docker("image", "inspect", image) == 0:
+                return image
+        if _docker("pull", "--quiet", official) == 0:
+            return official
+        if version != DEBIAN_PYTHON or shutil.which("debootstrap") is None or os.geteuid() != 0:
+            pytest.skip(
+                f"no registry can be reached, and no base image can be made without root, debootstrap and "
+                f"Debian's own Python {DEBIAN_PYTHON}"
+            )
+        command = [Path(__file__).resolve().parent.parent / "infra" / "docker" / "debian_base.sh", debian]
+        made = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert made.returncode == 0, made.stdout[-2000:] + made.stderr
+        return debian
+
+
+def _docker(*arguments: str) -> int:
+    return subprocess.run(["docker", *arguments], capture_output=True, check=False).returncode
 
 
 @pytest.fixture(scope="session")

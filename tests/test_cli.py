@@ -9,6 +9,7 @@ from types import SimpleNamespace
 import click
 import pytest
 from click.testing import CliRunner
+from PIL import Image
 
 from quality_gate import cli, deployment
 from quality_gate.cli import DEFAULT_NAME, main
@@ -17,6 +18,7 @@ from quality_gate.ledger import Ledger
 from quality_gate.models.manifest import ModelManifest
 from quality_gate.monitoring.log_settings import read_log_settings
 from quality_gate.registry import Registry
+from quality_gate.review.settings import read_review_settings
 from quality_gate.settings import TrainingSettings
 from quality_gate.tracking import open_run
 
@@ -104,7 +106,7 @@ def test_each_command_explains_each_of_its_options(run, command):
 
 
 def test_the_commands_are_those_that_are_documented():
-    assert sorted(main.commands) == ["demo", "deploy", "labels", "monitor", "rollback", "schedule", "status"]
+    assert sorted(main.commands) == ["demo", "deploy", "explain", "labels", "monitor", "rollback", "schedule", "status"]
 
 
 def test_the_version_is_that_of_the_installation(run):
@@ -231,6 +233,20 @@ def test_a_rollback_packs_the_former_champion_and_tells_how_to_serve_it(run, pro
     assert registry.ledger.champion().version == "1"
 
 
+def test_a_gate_is_explained_by_its_champion(run, promoted, tmp_path, monkeypatch):
+    seen = []
+    monkeypatch.setattr(
+        "quality_gate.explanation.photos.open_explainer",
+        lambda folder, settings: seen.append((ModelManifest.load(folder).version, settings.method)),
+    )
+    promoted(2)
+    Image.new("RGB", (40, 40)).save(tmp_path / "photo.png")
+    result = run("explain", "--output", tmp_path / "page.html", tmp_path / "photo.png")
+    assert seen == [("2", "class_activation")]
+    # The tiny models of these tests have no weights.
+    assert (result.exit_code, result.stdout) == (1, "")
+
+
 def test_a_rollback_without_a_former_champion_is_one_sentence(run, home, make_entry, plugins):
     Ledger(home.registry(DEFAULT_NAME)).append(make_entry())
     result = run("rollback")
@@ -352,6 +368,7 @@ class TestLabels:
         Ledger(home.registry(DEFAULT_NAME)).append(make_entry("promoted", "1"))
         with read_log_settings().open_log() as log:
             log.write([make_prediction(gate=DEFAULT_NAME, image_sha256=self.SHA, review_reason="audit")])
+        read_review_settings().open_photos().keep(self.SHA, b"photo")
 
     def test_go_out_as_a_file_and_come_back(self, run, waiting, tmp_path):
         file = tmp_path / "labels.csv"
@@ -363,6 +380,12 @@ class TestLabels:
         )
         run("labels", "export", file)
         assert f"onion,label,dora,{datetime.now(UTC):%Y-%m}" in file.read_text()
+
+    def test_photos_whose_files_are_gone_are_counted_apart(self, run, waiting, tmp_path):
+        read_review_settings().open_photos().path(self.SHA).unlink()
+        said = run("labels", "export", tmp_path / "labels.csv").output.splitlines()
+        assert said[0].startswith("0 rows in ")
+        assert said[1] == "1 photos more were for review; their files are gone, as too old or too many."
 
     def test_a_wrong_label_is_one_sentence(self, run, waiting, tmp_path):
         (tmp_path / "labels.csv").write_text(f"image_sha256,label\n{self.SHA},carrot\n")

@@ -10,8 +10,8 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 HEAVY = {
-    "bentoml", "cv2", "evidently", "great_expectations", "jinja2", "matplotlib", "mlflow", "onnxruntime", "pandas",
-    "pyarrow", "scipy", "sklearn", "timm", "torch", "torchvision", "tqdm", "zenml",
+    "bentoml", "captum", "cv2", "evidently", "great_expectations", "jinja2", "matplotlib", "mlflow", "onnxruntime",
+    "pandas", "pyarrow", "scipy", "sklearn", "timm", "torch", "torchvision", "tqdm", "zenml",
 }  # fmt: skip
 # Subclasses of a library's classes cannot be written down without it; all else imports it where it is used.
 NEEDED_AT_THE_TOP = {
@@ -34,6 +34,7 @@ LIGHT = (
     "quality_gate.evaluation.candidate",
     "quality_gate.evaluation.gate",
     "quality_gate.evaluation.measured",
+    "quality_gate.explanation.explainer",
     "quality_gate.models.smoke",
     "quality_gate.monitoring.log_settings",
     "quality_gate.prediction.batch",

@@ -22,6 +22,7 @@ from quality_gate.preprocess import (
     make_view,
     normalise,
     preprocess,
+    reduction,
 )
 
 SPEC = PreprocessingSpec(32, ("crop",), (0.4, 0.5, 0.6), (0.2, 0.25, 0.3))
@@ -331,6 +332,53 @@ def test_a_damaged_photo_is_decoded_or_refused_and_raises_nothing_else(source, c
         assert decode(bytes(damaged[: max(1, int(kept * len(damaged)))])).mode == "RGB"
 
 
+@given(
+    options=st.sampled_from([{}, {"progressive": True}, {"subsampling": 0}, {"restart_marker_rows": 1}]),
+    changes=st.lists(st.tuples(st.floats(0, 1), st.integers(0, 255)), max_size=8),
+    kept=st.floats(0, 1),
+    edge=st.sampled_from([10, 20, 40]),
+)
+@settings(deadline=None, max_examples=100)
+def test_what_is_wrong_with_a_jpeg_is_found_however_small_it_is_decoded(options, changes, kept, edge):
+    damaged = bytearray(encode(photo_pixels(90, 70), "JPEG", **options))
+    for place, value in changes:
+        damaged[int(place * (len(damaged) - 1))] = value
+    data = bytes(damaged[: max(1, int(kept * len(damaged)))])
+    assert verdict(data, edge=edge) == verdict(data)
+
+
+def verdict(data, **options):
+    try:
+        return decode(data, **options).info
+    except UnreadableImage as reason:
+        return str(reason)
+
+
+@pytest.mark.parametrize(
+    ("edge", "size"), [(161, (320, 200)), (160, (160, 100)), (81, (160, 100)), (80, (80, 50)), (40, (40, 25))]
+)
+def test_a_jpeg_is_decoded_as_small_as_its_longest_edge_allows(edge, size):
+    data = encode(photo_pixels(320, 200), "JPEG", quality=95)
+    decoded = decode(data, edge=edge)
+    assert (decoded.size, decoded.info["size"]) == (size, (320, 200))
+    whole = decode(data).reduce(reduction((320, 200), edge))
+    assert np.abs(np.asarray(decoded, dtype=int) - np.asarray(whole)).mean() < 2
+
+
+@pytest.mark.parametrize("orientation", STORED)
+def test_the_size_of_a_photo_that_is_decoded_small_is_that_of_the_upright_one(orientation):
+    exif = Image.Exif()
+    exif[ORIENTATION] = orientation
+    decoded = decode(encode(photo_pixels(90, 89), "JPEG", exif=exif), edge=45)
+    assert decoded.size == (45, 45)
+    assert decoded.info["size"] == ((89, 90) if orientation > 4 else (90, 89))
+
+
+@pytest.mark.parametrize("kind", ["PNG", "WEBP", "BMP"])
+def test_other_formats_are_decoded_whole(kind):
+    assert decode(encode(photo_pixels(90, 70), kind), edge=10).size == (90, 70)
+
+
 def framed(width, height, inner, colour="lime"):
     """A red photo with a centred square of another colour."""
     image = Image.new("RGB", (width, height), "red")
@@ -414,5 +462,5 @@ def test_a_decoded_photo_is_a_plain_picture_that_keeps_nothing_of_its_file(kind)
     data = encode(photo_pixels(40, 30), kind)
     decoded = decode(data)
     assert type(decoded) is Image.Image
-    assert decoded.info == {"mode": "RGB"}
+    assert decoded.info == {"mode": "RGB", "size": (40, 30)}
     assert decoded.tobytes() == Image.open(io.BytesIO(data)).convert("RGB").tobytes()

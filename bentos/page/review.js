@@ -160,7 +160,7 @@ async function undo() {
     reviewed -= last.count;
     keepHistory();
     if (found.photo) await show(found, "Taken back.");
-    else await next("Taken back; somebody else looks at that photo now.");
+    else await next("Taken back; somebody else has that photo now, or its file is gone.");
   } catch (error) {
     history.pop();
     keepHistory();
@@ -226,10 +226,9 @@ function readPhoto(sha256) {
 }
 
 function nothingLeft(found) {
-  const others = found.waiting - found.missing;
   return [
     "Nothing waits for you.",
-    others ? `Others look at ${others} now.` : "",
+    found.waiting ? `Others look at ${found.waiting} now.` : "",
     found.missing ? `The files of ${found.missing} are not here, or not any more: they cannot be reviewed.` : "",
   ].filter(Boolean).join(" ");
 }

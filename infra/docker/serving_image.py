@@ -7,20 +7,16 @@ image is called ``NAME:VERSION``, as the Bento is, and ``NAME:latest``.
 import os
 import re
 import shutil
-import subprocess
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
 import click
+from image_build import ROOT, docker_build
 
 from quality_gate.errors import UserError
 from quality_gate.home import locate
 
-ROOT = Path(__file__).resolve().parents[2]
-DOCKERFILE = ROOT / "infra" / "docker" / "serving.Dockerfile"
-# Where pip and others look for certificates of a site's own.
-_CERTIFICATES = ("PIP_CERT", "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE")
 _PACKAGE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
@@ -42,21 +38,19 @@ def find_bento(store: Path, name: str) -> Path:
     return pointer.parent / pointer.read_text().strip()
 
 
-def stage(bento: Path, target: Path, *, constraints: Path, certificates: Path | None) -> None:
-    """Write the build context of ``serving.Dockerfile``.
+def stage(bento: Path, target: Path, *, constraints: Path) -> None:
+    """Write the build context of ``serving.Dockerfile``, but for the certificates.
 
     Args:
         bento: folder of a Bento.
         target: an empty folder.
         constraints: versions to hold to, as pip reads them. What the Bento names itself is left out of them: it keeps
             the versions it was built and tested with, even where the checkout has moved on since.
-        certificates: a bundle that is needed to reach the package index.
     """
     shutil.copytree(bento, target / "bento", ignore=shutil.ignore_patterns("__pycache__"))
     own = _packages((bento / "env" / "python" / "requirements.txt").read_text())
     lines = [line for line in constraints.read_text().splitlines() if not _packages(line) & own]
     (target / "constraints.txt").write_text("\n".join(lines) + "\n")
-    (target / "certificates.pem").write_bytes(certificates.read_bytes() if certificates else b"")
 
 
 def build_image(bento: Path, *, base_image: str, environment: Mapping[str, str]) -> str:
@@ -74,20 +68,15 @@ def build_image(bento: Path, *, base_image: str, environment: Mapping[str, str])
         UserError: there is no Docker, or it could not build; what it said stands above.
     """
     tag = f"{bento.parent.name}:{bento.name}"
-    found = next((Path(environment[name]) for name in _CERTIFICATES if environment.get(name)), None)
     with tempfile.TemporaryDirectory() as folder:
-        stage(bento, Path(folder), constraints=ROOT / "constraints.txt", certificates=found)
-        command = ["docker", "build", "--file", str(DOCKERFILE), "--build-arg", f"BASE_IMAGE={base_image}"]
-        if environment.get("PIP_INDEX_URL"):
-            # Without a value Docker takes it from the environment: an address with a password stays out of sight.
-            command += ["--build-arg", "PIP_INDEX_URL"]
-        command += ["--tag", tag, "--tag", f"{bento.parent.name}:latest", folder]
-        try:
-            result = subprocess.run(command, env=dict(environment), check=False)  # noqa: S603
-        except FileNotFoundError:
-            raise UserError("docker was not found; install Docker to build an image.") from None
-    if result.returncode != 0:
-        raise UserError(f"Docker could not build {tag}; what it said stands above.")
+        stage(bento, Path(folder), constraints=ROOT / "constraints.txt")
+        docker_build(
+            "serving.Dockerfile",
+            Path(folder),
+            tags=[tag, f"{bento.parent.name}:latest"],
+            base_image=base_image,
+            environment=environment,
+        )
     return tag
 
 

@@ -35,7 +35,8 @@ def perceptual_hash(grey: Image.Image) -> int:
     block = _COSINES @ small @ _COSINES.T
     block[np.abs(block) < _NOISE] = 0
     # np.median takes ten times as long for so few values.
-    median = np.sort(block, axis=None)[[block.size // 2 - 1, block.size // 2]].mean()
+    ordered = np.sort(block, axis=None)
+    median = (ordered[block.size // 2 - 1] + ordered[block.size // 2]) / 2
     return int.from_bytes(np.packbits(block > median).tobytes(), "big")
 
 

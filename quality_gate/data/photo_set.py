@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -43,6 +43,23 @@ class PhotoSet:
     def read(self) -> Iterator[bytes]:
         """The encoded photos, in order."""
         return self.snapshot.photos(self.image_ids)
+
+    def repeated(self, image_ids: Collection[str], copies: int) -> PhotoSet:
+        """The set with some of its photos several times; copies have one group, so that none vouches for another.
+
+        Args:
+            image_ids: SHA-256 of these photos; those of others are passed over.
+            copies: how often each is there then, from 1 on.
+        """
+        chosen = frozenset(image_ids)
+        places = np.repeat(np.arange(len(self)), [copies if one in chosen else 1 for one in self.image_ids])
+        return replace(
+            self,
+            image_ids=tuple(self.image_ids[place] for place in places),
+            paths=tuple(self.paths[place] for place in places),
+            labels=self.labels[places],
+            groups=self.groups[places],
+        )
 
 
 def photo_set(snapshot: Snapshot, table: pd.DataFrame, split: str, classes: tuple[str, ...]) -> PhotoSet:

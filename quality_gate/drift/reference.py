@@ -29,7 +29,8 @@ if TYPE_CHECKING:
     from quality_gate.data.photo_set import PhotoSet, PhotoSets
     from quality_gate.progress import Reporter
 
-FORMAT_VERSION = 1
+# Another one too when photos are measured otherwise: of a reference measured as before any window has drifted.
+FORMAT_VERSION = 2
 # More photos make a window no easier to judge, and the file is carried by every server.
 MAX_PHOTOS = 5_000
 # Training photos that the projection is fitted to.
@@ -82,7 +83,10 @@ class Reference:
         with np.load(path, allow_pickle=False) as arrays:
             version = int(arrays["format_version"])
             if version != FORMAT_VERSION:
-                raise UserError(f"{path} is of format {version}; this version of the product reads {FORMAT_VERSION}.")
+                raise UserError(
+                    f"{path} is of format {version}; this version of the product reads {FORMAT_VERSION}; train again "
+                    "with: zenml pipeline run training"
+                )
             observations = Observations.from_arrays(arrays)
         return cls(observations, load_projection(folder, manifest))
 

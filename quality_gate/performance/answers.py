@@ -102,3 +102,19 @@ def check_labels(answers: Sequence[InspectedAnswer], classes: Sequence[str]) -> 
             f"{len(unknown)} reviewed labels are no class of the model ({kinds}; the first is of the answer {first.id})"
             f"; expected {', '.join(classes)}: correct them in the review, or leave these photos out."
         )
+
+
+def check_answers(answers: Sequence[InspectedAnswer], classes: Sequence[str]) -> None:
+    """Make sure that a model of these classes gave the answers; the version alone does not say so.
+
+    Raises:
+        UserError: another did; the message says how many, and which classes it had.
+    """
+    other = [answer for answer in answers if set(answer.probabilities) != set(classes)]
+    if other:
+        raise UserError(
+            f"{len(other)} answers of version {other[0].model_version} in the prediction log are of another model (its "
+            f"classes are {', '.join(sorted(other[0].probabilities))}; expected {', '.join(classes)}): another "
+            "installation may write into the same log under the same name, or the gate was begun anew; give it another "
+            "`name:`."
+        )

@@ -33,7 +33,7 @@ def champion_report(champion: LedgerEntry, settings: PerformanceSettings) -> Per
         settings: what is enough.
 
     Raises:
-        UserError: the prediction log cannot be used, or a label is no class.
+        UserError: the prediction log cannot be used, a label is no class, or an answer is of a model of other classes.
     """
     assert champion.version is not None
     answers, volumes = read_production(settings.name, champion.version)

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 
-from quality_gate.performance.answers import InspectedAnswer, Volume, check_labels
+from quality_gate.performance.answers import InspectedAnswer, Volume, check_answers, check_labels
 from quality_gate.performance.estimates import Estimate, Estimates, estimate
 from quality_gate.performance_settings import PerformanceSettings
 
@@ -74,7 +74,7 @@ def weekly_performance(
         settings: what is enough.
 
     Raises:
-        UserError: a label is no class.
+        UserError: a label is no class, or an answer is of a model of other classes.
         ValueError: the answers are of several models.
     """
     by_week: dict[date, list[InspectedAnswer]] = {week: [] for week in volumes}
@@ -100,13 +100,14 @@ def performance(
         settings: what is enough.
 
     Raises:
-        UserError: a label is no class.
+        UserError: a label is no class, or an answer is of a model of other classes.
         ValueError: there is no week, or the answers are of several models.
     """
     if not volumes:
         raise ValueError("volumes: expected one week or more")
     if len({answer.model_version for answer in answers}) > 1:
         raise ValueError("answers: expected those of one model")
+    check_answers(answers, classes)
     check_labels(answers, classes)
     volume = sum(volumes.values(), NO_VOLUME)
     labelled = [answer for answer in answers if answer.true_label is not None]

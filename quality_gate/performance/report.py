@@ -91,7 +91,7 @@ def performance_report(
         tested: the model on its test photos; None where that is not known.
 
     Raises:
-        UserError: a label is no class.
+        UserError: a label is no class, or an answer is of a model of other classes.
     """
     own = [answer for answer in answers if answer.model_version == model_version]
     weeks = weekly_performance(own, volumes, classes, settings)

@@ -2,31 +2,30 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
-from quality_gate.evaluation.explain import Explainer, overlay, seen_pixels
+from quality_gate.explanation.overlay import as_png, overlay, seen_pixels
 from quality_gate.preprocess import preprocess
 from quality_gate.reports.rendering import photo
 
 if TYPE_CHECKING:
     from quality_gate.data.photo_set import PhotoSet
+    from quality_gate.explanation.explainer import Explainer
     from quality_gate.preprocess import PreprocessingSpec
 
-# Pixels; shown at about half of that, sharp on dense screens. A map has 7 x 7 places, so that overlays need fewer.
+# Pixels; shown at about half of that, sharp on dense screens. A map has few places, so that overlays need fewer.
 THUMBNAIL, OVERLAY = 232, 184
 SHOWN_PROBABILITIES = 3
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """A photo as the network saw it, under what spoke for two classes; encoded pictures.
+    """A photo as the network saw it, under what led to two classes; encoded pictures.
 
     Attributes:
         answer: for the answer.
@@ -48,7 +47,7 @@ class WorstError:
         predicted_label: the answer.
         confidence: of the answer, in 0..1.
         best: the most probable classes with their probabilities, falling.
-        evidence: None where the network gives no exact maps.
+        evidence: None where there are no maps.
     """
 
     photo: bytes
@@ -123,7 +122,7 @@ def gather_errors(
         test: the test photos.
         probabilities: of the candidate, shape (photos, classes).
         spec: how photos become its input; of several views the first is explained.
-        explainer: of the candidate; None where it has no exact maps.
+        explainer: of the candidate; None where it cannot be explained.
         limit: how many errors at most.
     """
     chosen = worst_errors(test.labels, probabilities, limit)
@@ -180,18 +179,11 @@ def _evidence(
 ) -> Evidence | None:
     if explainer is None:
         return None
-    maps = explainer.activation_maps(tensor, (answer, truth))
+    maps = explainer.maps(tensor, (answer, truth))
     if maps is None:
         return None
     pixels = seen_pixels(tensor, spec)
-    return Evidence(*(_encoded(overlay(pixels, each)) for each in maps))
-
-
-def _encoded(pixels: NDArray[np.uint8]) -> bytes:
-    buffer = io.BytesIO()
-    # Lossless, for the page compresses it.
-    Image.fromarray(pixels).save(buffer, "PNG", compress_level=1)
-    return buffer.getvalue()
+    return Evidence(*(as_png(overlay(pixels, each)) for each in maps))
 
 
 def _shown(error: WorstError) -> ShownError:

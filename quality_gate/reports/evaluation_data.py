@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from quality_gate.evaluation.calibrated import other_certificates
-from quality_gate.evaluation.explain import open_explainer
 from quality_gate.evaluation.operating_points import Answers, OperatingPoint, operating_points
 from quality_gate.evaluation.slices import Slice, measure_slices, photo_measures
+from quality_gate.explanation.explainer import open_explainer
 from quality_gate.inference import OnnxClassifier
 from quality_gate.reports.error_photos import WorstError, gather_errors
 from quality_gate.reports.evaluation_plots import CANDIDATE
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from quality_gate.data.photo_set import PhotoSet, PhotoSets
     from quality_gate.evaluation.measured import Measured
+    from quality_gate.explanation.settings import Method
     from quality_gate.models.folder import ModelFolder
     from quality_gate.progress import Reporter
     from quality_gate.settings import TrainingSettings
@@ -39,6 +40,7 @@ class ReportData:
         worst: the most confident errors of each class.
         slices: the candidate on the thirds of every measure of the photos.
         points: the threshold in use between a stricter and a looser one.
+        method: how the maps of the worst errors were made; None where there are none.
     """
 
     labels: NDArray[np.int64]
@@ -47,6 +49,7 @@ class ReportData:
     worst: tuple[WorstError, ...]
     slices: dict[str, tuple[Slice, ...]]
     points: tuple[OperatingPoint, ...]
+    method: Method | None
 
 
 def report_data(
@@ -74,6 +77,7 @@ def report_data(
     assert routing is not None
     others = other_certificates(classifier, photos, reporter)
     candidate = measured.probabilities[CANDIDATE]
+    explainer = open_explainer(model.path, settings.explanation)
     return ReportData(
         labels=photos.test.labels,
         probabilities=measured.probabilities,
@@ -82,11 +86,12 @@ def report_data(
             photos.test,
             candidate,
             classifier.manifest.preprocessing,
-            open_explainer(model.path),
+            explainer,
             limit=settings.evaluation.worst_errors,
         ),
         slices=slices_of_test(photos.test, candidate, table, settings),
         points=operating_points(routing, others, answers_to_test(photos.test, candidate, settings)),
+        method=explainer.method if explainer else None,
     )
 
 

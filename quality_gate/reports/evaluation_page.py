@@ -12,6 +12,7 @@ from quality_gate.evaluation.metrics import confusion_matrix
 from quality_gate.evaluation.scores import Evaluation, Scores
 from quality_gate.evaluation.slices import FEWEST_PHOTOS
 from quality_gate.evaluation.wording import interval_text, number
+from quality_gate.explanation.notes import NOTES
 from quality_gate.reports import figures
 from quality_gate.reports.error_photos import errors_by_class
 from quality_gate.reports.evaluation_data import ReportData
@@ -85,7 +86,7 @@ def evaluation_page(evaluation: Evaluation, gate: GateResult, data: ReportData, 
         training=training_plot(data.history),
         errors_by_class=errors_by_class(data.worst, counts, evaluation.classes),
         shown_errors=len(data.worst),
-        explained=all(error.evidence for error in data.worst),
+        maps=NOTES[data.method] if data.method and all(error.evidence for error in data.worst) else None,
         errors=int(counts.sum() - np.trace(counts)),
         share=percent,
         number=number,

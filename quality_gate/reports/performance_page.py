@@ -68,7 +68,8 @@ def verdict(report: PerformanceReport) -> Verdict:
         return Verdict("fail", "Accepted answers are more often wrong than the certificate promised.", detail, "alarm")
     if whole.missing:
         missing = whole.missing.removeprefix("not enough data: ")
-        return Verdict("none", "Nothing can be said yet of all answers.", f"{missing}.", "not enough data")
+        reason = f"{missing[0].upper()}{missing[1:]}."
+        return Verdict("none", "Nothing can be said yet of all answers.", reason, "not enough data")
     worse = [SCORES_IN_WORDS[row.score] for row in report.calibration if row.is_worse]
     if worse:
         return Verdict(

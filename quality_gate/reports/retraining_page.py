@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -11,7 +11,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from quality_gate.data.image_table import ROLLING_TEST, SPLITS
-from quality_gate.data_settings import REVIEWED
 from quality_gate.evaluation.wording import interval_text, number
 from quality_gate.reports.rendering import photo, render
 
@@ -70,10 +69,13 @@ def retraining_page(
     measured: Measured,
     rolling: PhotoSet | None,
     table: pd.DataFrame,
+    reviewed: Collection[str],
     *,
     name: str,
     said: Sequence[str],
     held_back: Mapping[str, Mapping[str, str]],
+    mistaken: Collection[str],
+    copies: int,
 ) -> str:
     """The page.
 
@@ -81,9 +83,12 @@ def retraining_page(
         measured: candidate and champion on both test sets.
         rolling: the reviewed photos that were measured on.
         table: the image table after the split.
+        reviewed: paths of the reviewed photos in it.
         name: of the gate.
         said: what is known of the reviewed photos, a line each.
         held_back: labels by reviewer of the photos on which reviewers disagree, by SHA-256.
+        mistaken: SHA-256 of the reviewed photos that the model had answered wrongly.
+        copies: how often each of them that is learnt from counted.
 
     Returns:
         Static HTML.
@@ -100,7 +105,9 @@ def retraining_page(
         "retraining.html.j2",
         name=name,
         said=said,
-        places=_places(table),
+        places=_places(table[table["path"].isin(list(reviewed))]),
+        hard_negatives=int(((table["split"] == "train") & table["image_id"].isin(list(mistaken))).sum()),
+        copies=copies,
         sets=sets,
         recalls=recalls,
         corrected=_shown(corrected, measured.rolling, rolling),
@@ -111,9 +118,9 @@ def retraining_page(
     )
 
 
-def _places(table: pd.DataFrame) -> list[tuple[str, int]]:
-    """How many reviewed photos are in each split, and how many in none."""
-    counts = Counter(table.loc[table["path"].str.startswith(f"{REVIEWED}/"), "split"])
+def _places(reviewed: pd.DataFrame) -> list[tuple[str, int]]:
+    """How many photos of a table are in each split, and how many in none."""
+    counts = Counter(reviewed["split"])
     named = [(split.replace("_", " "), counts[split]) for split in (*SPLITS, ROLLING_TEST) if counts[split]]
     return [*named, ("left out", counts[""])] if counts[""] else named
 

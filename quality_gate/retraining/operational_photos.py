@@ -16,6 +16,7 @@ from pathlib import Path
 from quality_gate.data.hard_links import link_or_copy
 from quality_gate.monitoring.prediction import Prediction
 from quality_gate.review.photos import PhotoStore
+from quality_gate.review.spreadsheet import harmless
 from quality_gate.review.verdict import Review
 
 LABELS_FILE = "labels.csv"
@@ -148,7 +149,7 @@ def _write_labels(
         writer.writerow(COLUMNS)
         for photo, label in labels.items():
             given = [review for review in reviews[photo] if review.label is not None]
-            reviewers = "; ".join(review.reviewer for review in given)
+            reviewers = harmless("; ".join(review.reviewer for review in given))
             reviewed = max(review.time for review in given).isoformat(timespec="seconds")
             row = [f"{PHOTOS_FOLDER}/{photo}", label, reviewers, reviewed]
             writer.writerow([*row, *_said(answered.get(photo))])

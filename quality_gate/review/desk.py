@@ -1,9 +1,9 @@
 """The review desk: who looks at which photo, and what they said; in the database of the prediction log.
 
     desk = ReviewDesk(Database.open(url), "produce", classes=("onion", "potato"))
-    turn = desk.next("ana", tab, photos.holds)          # a photo that nobody else has now
+    turn = desk.next("ana", tab, photos.holds)              # a photo that nobody else has now
     desk.record(Review(uuid4(), now, turn.prediction.image_sha256, "ana", "label", "onion"), tab)
-    turn = desk.undo(review_id, "ana", tab)             # that photo again
+    turn = desk.undo(review_id, "ana", tab, photos.holds)   # that photo again
 
 What waits is a query over the predictions that are for review; nothing of it is kept twice. Reviews are only added: of
 what one reviewer said of a photo the latest counts, unless it was taken back. SQLAlchemy is needed.
@@ -24,7 +24,7 @@ from quality_gate.monitoring.database import Database, explained
 from quality_gate.monitoring.prediction_log import prediction_of
 from quality_gate.monitoring.schema import PREDICTIONS, REVIEW_LEASES, REVIEW_UNDOS, REVIEWS
 from quality_gate.review.reading import photos_found
-from quality_gate.review.verdict import NoClass, Review, Turn, UnknownPhoto, UnknownReview
+from quality_gate.review.verdict import NoClass, Review, ReviewQueue, Turn, UnknownPhoto, UnknownReview
 
 DEFAULT_LEASE = timedelta(minutes=10)
 
@@ -71,7 +71,7 @@ class ReviewDesk:
         Args:
             reviewer: who asks.
             desk: where they sit.
-            holds: tells whether the file of a photo is there; a photo without is passed over.
+            holds: tells whether the file of a photo is there; a photo without is passed over, and does not wait.
 
         Raises:
             LogUnavailable: the database does not answer.
@@ -88,11 +88,22 @@ class ReviewDesk:
                 free.where(_P.image_sha256.not_in(select(skipped.c.image_sha256))).order_by(_P.time, _P.id),
                 free.join(skipped, skipped.c.image_sha256 == _P.image_sha256).order_by(skipped.c.last, _P.time, _P.id),
             )
-            missing = set[str]()
-            found = next((row for query in in_order for row in self._shown(connection, query, holds, missing)), None)
+            found = next((row for query in in_order for row in self._shown(connection, query, holds)), None)
             if found is None:
-                return Turn(None, self._count_waiting(connection), len(missing))
-            return self._turn(connection, found, reviewer, desk)
+                return Turn(None, self._queue(connection, holds))
+            return self._turn(connection, found, reviewer, desk, holds)
+
+    def queue(self, holds: Callable[[str], bool]) -> ReviewQueue:
+        """Count what waits.
+
+        Args:
+            holds: tells whether the file of a photo is there.
+
+        Raises:
+            LogUnavailable: the database does not answer.
+        """
+        with self._database.reading() as connection:
+            return self._queue(connection, holds)
 
     def record(self, review: Review, desk: UUID | None = None) -> None:
         """Keep a review; one that came before changes nothing.
@@ -133,13 +144,14 @@ class ReviewDesk:
             with explained(self._database.name), self._database.writing() as connection:
                 connection.execute(self._dialect.insert(REVIEWS).on_conflict_do_nothing(), rows)
 
-    def undo(self, review_id: UUID, reviewer: str, desk: UUID) -> Turn:
-        """Take a review back; its photo is shown to its reviewer again, unless somebody else has it now.
+    def undo(self, review_id: UUID, reviewer: str, desk: UUID, holds: Callable[[str], bool]) -> Turn:
+        """Take a review back; its photo is shown to its reviewer again, unless somebody else has it now or it is gone.
 
         Args:
             review_id: of the review; taken back twice is taken back once.
             reviewer: who gave it.
             desk: where they sit.
+            holds: tells whether the file of a photo is there.
 
         Raises:
             UnknownReview: the reviewer gave no such review; one that comes later counts as taken back.
@@ -157,9 +169,9 @@ class ReviewDesk:
                 others = self._leased(now) & ~self._leased(now, (_L.reviewer == reviewer) & (_L.desk == desk))
                 photo = select(_P.id).where(*self._waiting(), _P.image_sha256 == given.image_sha256, ~others)
                 found = connection.execute(photo.order_by(_P.time, _P.id).limit(1)).scalar()
-                if found is None:
-                    return Turn(None, self._count_waiting(connection))
-                return self._turn(connection, found, reviewer, desk)
+                if found is None or not holds(given.image_sha256):
+                    return Turn(None, self._queue(connection, holds))
+                return self._turn(connection, found, reviewer, desk, holds)
         raise UnknownReview(f"{reviewer} gave no review with this id")
 
     def allows(self, review: Review) -> bool:
@@ -171,7 +183,9 @@ class ReviewDesk:
         query = select(_P.image_sha256).where(*self._for_review())
         return photos_found(self._database, photos, query, _P.image_sha256)
 
-    def _turn(self, connection: Connection, prediction_id: UUID, reviewer: str, desk: UUID) -> Turn:
+    def _turn(
+        self, connection: Connection, prediction_id: UUID, reviewer: str, desk: UUID, holds: Callable[[str], bool]
+    ) -> Turn:
         """Lease the photo of a prediction to a desk, which has then no other."""
         row = connection.execute(select(PREDICTIONS).where(_P.id == prediction_id)).mappings().one()
         prediction = prediction_of(row)
@@ -181,18 +195,12 @@ class ReviewDesk:
             gate=self._gate, image_sha256=prediction.image_sha256, **lease
         )
         connection.execute(insert.on_conflict_do_update(index_elements=[_L.gate, _L.image_sha256], set_=lease))
-        return Turn(prediction, self._count_waiting(connection))
+        return Turn(prediction, self._queue(connection, holds))
 
-    def _shown(
-        self, connection: Connection, query: Select[Any], holds: Callable[[str], bool], missing: set[str]
-    ) -> Iterator[UUID]:
-        """Predictions of photos whose files are there; the other photos are added to ``missing``."""
+    def _shown(self, connection: Connection, query: Select[Any], holds: Callable[[str], bool]) -> Iterator[UUID]:
+        """Predictions of photos whose files are there."""
         with connection.execute(query.execution_options(yield_per=64)) as rows:
-            for prediction_id, image_sha256 in rows:
-                if holds(image_sha256):
-                    yield prediction_id
-                else:
-                    missing.add(image_sha256)
+            yield from (prediction_id for prediction_id, image_sha256 in rows if holds(image_sha256))
 
     def _for_review(self) -> list[ColumnElement[bool]]:
         return [_P.gate == self._gate, _P.review_reason.is_not(None)]
@@ -221,9 +229,11 @@ class ReviewDesk:
     def _same_photo(self, table: Any) -> ColumnElement[bool]:
         return and_(table.c.gate == self._gate, table.c.image_sha256 == _P.image_sha256)
 
-    def _count_waiting(self, connection: Connection) -> int:
-        count = select(func.count(_P.image_sha256.distinct())).where(*self._waiting())
-        return connection.execute(count).scalar_one()
+    def _queue(self, connection: Connection, holds: Callable[[str], bool]) -> ReviewQueue:
+        rows = select(_P.image_sha256, self._leased(self._now()).label("leased")).where(*self._waiting()).distinct()
+        found = [(holds(image_sha256), bool(leased)) for image_sha256, leased in connection.execute(rows)]
+        waiting = sum(held for held, _ in found)
+        return ReviewQueue(waiting, found.count((True, True)), len(found) - waiting)
 
     @contextmanager
     def _alone(self) -> Iterator[Connection]:

@@ -19,6 +19,7 @@ from quality_gate.errors import UserError
 from quality_gate.review.desk import ReviewDesk
 from quality_gate.review.photos import PhotoStore
 from quality_gate.review.reading import Reviews
+from quality_gate.review.spreadsheet import harmless, original
 from quality_gate.review.verdict import Review
 
 COLUMNS = (
@@ -32,6 +33,19 @@ _NAMESPACE = UUID("0e4a0a43-5e53-4a0e-9a15-3a3b6f1f5c77")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 # Clocks of those who label elsewhere may be a little ahead.
 _AHEAD = timedelta(minutes=10)
+
+
+@dataclass(frozen=True, slots=True)
+class Exported:
+    """What went into a file.
+
+    Attributes:
+        rows: reviews, and photos that wait for one.
+        gone: photos that are not in it, because nobody has reviewed them and their files are gone.
+    """
+
+    rows: int
+    gone: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,16 +63,15 @@ class Imported:
     empty: int
 
 
-def export_labels(path: Path, reviews: Reviews, photos: PhotoStore) -> int:
+def export_labels(path: Path, reviews: Reviews, photos: PhotoStore) -> Exported:
     """Write a row for each review that stands, and one without a label for each photo that waits.
+
+    A photo that nobody has reviewed and whose file is gone waits no longer.
 
     Args:
         path: of the file; replaced whole.
         reviews: of a gate.
         photos: where the kept photos are.
-
-    Returns:
-        How many rows.
 
     Raises:
         UserError: the file cannot be written.
@@ -69,10 +82,13 @@ def export_labels(path: Path, reviews: Reviews, photos: PhotoStore) -> int:
         with new.open("w", encoding="utf-8", newline="") as file:
             writer = csv.DictWriter(file, COLUMNS)
             writer.writeheader()
-            rows = 0
+            rows = gone = 0
             for row in _rows(reviews, photos):
-                writer.writerow(row)
-                rows += 1
+                if row["verdict"] or row["photo"]:
+                    writer.writerow(row)
+                    rows += 1
+                else:
+                    gone += 1
         new.replace(path)
     except OSError as error:
         raise UserError(
@@ -80,7 +96,7 @@ def export_labels(path: Path, reviews: Reviews, photos: PhotoStore) -> int:
         ) from None
     finally:
         new.unlink(missing_ok=True)
-    return rows
+    return Exported(rows, gone)
 
 
 def import_labels(path: Path, desk: ReviewDesk, reviews: Reviews, *, gate: str, reviewer: str) -> Imported:
@@ -118,18 +134,19 @@ def _rows(reviews: Reviews, photos: PhotoStore) -> Iterator[dict[str, object]]:
         image_sha256 = prediction.image_sha256
         row: dict[str, object] = {
             "image_sha256": image_sha256,
-            "image_name": _harmless(prediction.image_name),
+            "image_name": harmless(prediction.image_name),
             "photo": photos.path(image_sha256) if photos.holds(image_sha256) else "",
-            "model_label": prediction.label,
+            "model_label": harmless(prediction.label),
             "confidence": round(prediction.confidence, 6),
             "reason": prediction.review_reason,
+            "verdict": "",
         }
         said = by_photo.get(image_sha256, [])
         for review in said:
             yield (
                 row
-                | {name: getattr(review, name) for name in ("label", "verdict", "reviewer")}
-                | {"time": review.time.isoformat()}
+                | {"label": harmless(review.label or ""), "verdict": review.verdict}
+                | {"reviewer": harmless(review.reviewer), "time": review.time.isoformat()}
             )
         if not said:
             yield row
@@ -155,7 +172,7 @@ def _read(path: Path) -> Iterator[tuple[int, dict[str, str | None]]]:
 
 def _review(where: str, row: Mapping[str, str | None], gate: str, reviewer: str, now: datetime) -> Review:
     def value(name: str) -> str:
-        return (row.get(name) or "").strip()
+        return original((row.get(name) or "").strip())
 
     label, image_sha256 = value("label") or None, value("image_sha256").lower()
     verdict = value("verdict") or "label"
@@ -188,7 +205,8 @@ def _time(where: str, text: str, now: datetime) -> datetime:
         time = datetime.max
     if time.tzinfo is None or time.astimezone(UTC) > now + _AHEAD:
         raise UserError(f"{where}: time is {text!r}; expected a time that has been, such as 2026-03-04T10:11:12+00:00.")
-    return time.astimezone(UTC)
+    # Not ahead of what somebody says at the desk from now on.
+    return min(time.astimezone(UTC), now)
 
 
 def _check(path: Path, lines: list[tuple[int, Review]], desk: ReviewDesk) -> None:
@@ -212,8 +230,3 @@ def _says_the_same(former: Review | None, review: Review) -> bool:
 def _following(former: Review | None, review: Review) -> Review:
     """With another id after each other review: what was said before, and then otherwise, may be said again."""
     return review if former is None else replace(review, id=uuid5(review.id, str(former.id)))
-
-
-def _harmless(name: str) -> str:
-    """A name, chosen by a sender, that no spreadsheet takes for a formula."""
-    return f"'{name}" if name.startswith(("=", "+", "-", "@")) else name

@@ -66,18 +66,31 @@ class Review:
 
 
 @dataclass(frozen=True, slots=True)
+class ReviewQueue:
+    """Photos of a gate that were for review and that nobody has reviewed.
+
+    Attributes:
+        waiting: whose files are there, those included that somebody looks at now.
+        leased: of these, how many somebody looks at now.
+        missing: whose files are gone, as too old or too many; they cannot be reviewed, and wait no longer.
+    """
+
+    waiting: int
+    leased: int
+    missing: int
+
+
+@dataclass(frozen=True, slots=True)
 class Turn:
     """What somebody gets to look at.
 
     Attributes:
         prediction: an answer for the photo; None where nothing waits for them.
-        waiting: photos of the gate that nobody has reviewed, those included that somebody looks at now.
-        missing: of these, how many cannot be shown because their files are gone; counted only where nothing is left.
+        queue: what waits at the gate, that photo included.
     """
 
     prediction: Prediction | None
-    waiting: int
-    missing: int = 0
+    queue: ReviewQueue
 
 
 def local_reviewer() -> str:

@@ -7,6 +7,7 @@ import sys
 from dataclasses import asdict
 from datetime import datetime
 from functools import partial
+from importlib import import_module
 from importlib.metadata import entry_points
 from pathlib import Path
 
@@ -44,7 +45,14 @@ def install(
 ) -> None:
     """Have PIPELINE run by itself; again with other options changes its schedule."""
     made = installation.install(
-        locate(), pipeline, name=name, every=every, config=config, metrics_folder=metrics_folder, backend=backend
+        locate(),
+        pipeline,
+        check=_check_configuration,
+        name=name,
+        every=every,
+        config=config,
+        metrics_folder=metrics_folder,
+        backend=backend,
     )
     due = made.calendar.next_due(datetime.now())
     click.echo(f"{made.pipeline} runs {made.every}, by {made.backend}; next on {due:%Y-%m-%d at %H:%M}.")
@@ -94,6 +102,15 @@ def run(name: str, if_due: bool) -> None:
         for found in entry_points(group="quality_gate.schedule_failed")
     ]
     sys.exit(run_schedule(locate(), name, if_due=if_due, say=partial(click.echo, err=True), alerts=alerts))
+
+
+def _check_configuration(pipeline: str, config: Path) -> None:
+    """Have a pipeline look at its settings, as it does when a run begins; it is found by its name, as ZenML finds it.
+
+    Raises:
+        UserError: the file is no run configuration, or its parameters are no settings of the pipeline.
+    """
+    import_module(pipeline).with_options(config_path=str(config))
 
 
 def _result(each: installation.Listed) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
 from importlib.util import find_spec
@@ -35,6 +36,7 @@ def install(
     home: Home,
     pipeline: str,
     *,
+    check: Callable[[str, Path], None],
     name: str | None = None,
     every: str | None = None,
     config: Path | None = None,
@@ -46,6 +48,7 @@ def install(
     Args:
         home: of all state.
         pipeline: name of the pipeline.
+        check: is given a pipeline and a run configuration; raises UserError where the one cannot run with the other.
         name: of the schedule; None for that of the pipeline.
         every: times of the calendar; None for those that suit the pipeline.
         config: run configuration; None for the defaults.
@@ -57,7 +60,8 @@ def install(
     """
     name = name or pipeline
     check_name(name)
-    if find_spec(pipeline) is None:
+    # One that was imported already stands there itself in place of its module, and a pipeline has no spec.
+    if pipeline not in sys.modules and find_spec(pipeline) is None:
         raise UserError(f"There is no pipeline {pipeline!r}; expected one of {', '.join(DEFAULT_TIMES)}.")
     wanted = every or DEFAULT_TIMES.get(pipeline)
     if wanted is None:
@@ -71,6 +75,8 @@ def install(
             raise UserError(
                 f"{option}: {path} is not there; expected a {'file' if option == '--config' else 'folder'}."
             )
+    if config is not None:
+        check(pipeline, config)
     schedule = Schedule(
         name=name,
         pipeline=pipeline,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -58,12 +59,18 @@ def train_transfer(
     workers: int,
     reporter: Reporter,
     key: str = "",
+    hard_negatives: Collection[str] = (),
+    copies: int = 1,
 ) -> TransferResult:
     """Train the head to convergence on frozen features, then the last blocks.
 
     What the frozen backbone sees of every photo is computed once and kept; both stages use it. With few photos the
     head alone is the candidate; the fine-tuned state is kept only where it is better on the validation photos. Where a
     photo is served in several views, validation looks at the first.
+
+    Hard negatives are rows several times, not rows of a weight: the training weighs classes and no rows, and a row that
+    is there twice is the same to the head, to the sampler and to a pass through all rows. Classes stay as important as
+    they were to each other: a hard negative gains what the other photos of its class lose.
 
     Args:
         train: the photos to learn from.
@@ -75,6 +82,9 @@ def train_transfer(
         reporter: told how far it is.
         key: digest of all that determines the training: interrupted, it is continued where the same is asked for
             again; '' starts from the beginning.
+        hard_negatives: SHA-256 of photos that a model has answered wrongly; those that are not in ``train`` are passed
+            over.
+        copies: how often each of them counts in training.
 
     Raises:
         UserError: the model is not in the zoo, or its weights cannot be had.
@@ -89,12 +99,13 @@ def train_transfer(
     finetune = recipe.epochs > 0
     rows = training_rows(settings)
     look = partial(start.backbone.see, seed=seed, activations=finetune)
-    seen = look(train, rows, on_progress=reporter.progress("features of train"))
+    learnt = train.repeated(hard_negatives, copies)
+    seen = look(learnt, rows, on_progress=reporter.progress("features of train"))
     held_out = look(validation, [Row(settings.views[0])], on_progress=reporter.progress("features of validation"))
-    labels = train.labels.repeat(len(rows))
+    labels = learnt.labels.repeat(len(rows))
 
     reporter.say("head: logistic regression on frozen features")
-    head = train_head(seen.features, labels, train.groups.repeat(len(rows)), seed)
+    head = train_head(seen.features, labels, learnt.groups.repeat(len(rows)), seed)
     _set_head(network, head)
     if len(train) < settings.finetune_min_photos:
         reporter.say(f"{len(train)} photos: too few to fine-tune (transfer.finetune_min_photos)")

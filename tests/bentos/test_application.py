@@ -4,6 +4,7 @@ import asyncio
 import io
 import json
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from PIL import Image
@@ -128,6 +129,22 @@ def test_every_answer_is_recorded_before_it_is_given_and_503_where_it_cannot_be(
     assert 0 < single.latency_s < 60
     assert [response.status_code for response in refused] == [503, 503]
     assert refused[0].headers["retry-after"] == "5"
+
+
+def test_photos_are_worked_on_while_other_answers_wait_for_the_disk(model, ask, compose, sink, monkeypatch):
+    application = compose(model, threads=1)
+    both_wait, keep = threading.Barrier(2), sink.record
+
+    def record(answered):
+        both_wait.wait(30)
+        keep(answered)
+
+    monkeypatch.setattr(sink, "record", record)
+    with ThreadPoolExecutor(2) as clients:
+        given = list(clients.map(lambda _: ask("POST", "/predict", application=application), range(2)))
+
+    assert [response.status_code for response in given] == [200, 200]
+    assert len(sink.kept) == 2
 
 
 def test_formats_and_pixels_are_the_operators(ask, model):

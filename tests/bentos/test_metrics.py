@@ -2,6 +2,7 @@ import os
 
 from bentos.metrics import ServiceMetrics
 from quality_gate.monitoring.outbox import Backlog
+from quality_gate.review.verdict import ReviewQueue
 
 
 def test_requests_are_counted_by_endpoint_and_status():
@@ -11,7 +12,7 @@ def test_requests_are_counted_by_endpoint_and_status():
     metrics.queue_changed(2)
     metrics.queue_changed(-1)
 
-    text = metrics.exposition().decode()
+    text = metrics.exposition(ReviewQueue(waiting=5, leased=2, missing=1)).decode()
 
     assert 'quality_gate_requests_total{endpoint="predict",status="429"} 1.0' in text
     assert 'quality_gate_request_seconds_bucket{endpoint="predict",le="0.015"} 2.0' in text
@@ -19,6 +20,9 @@ def test_requests_are_counted_by_endpoint_and_status():
     assert "quality_gate_outbox_rows 3.0" in text
     assert "quality_gate_outbox_oldest_seconds 1.5" in text
     assert "quality_gate_outbox_refused 2.0" in text
+    assert "quality_gate_review_waiting 5.0" in text
+    assert "quality_gate_review_leased 2.0" in text
+    assert "quality_gate_review_waiting NaN" in metrics.exposition(None).decode()
 
 
 def test_what_waited_in_a_killed_worker_is_forgotten(tmp_path, monkeypatch):

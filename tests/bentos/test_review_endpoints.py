@@ -138,7 +138,15 @@ def test_a_photo_whose_file_was_deleted_is_passed_over(post, waiting):
     for image_id in IDS[1:]:
         (waiting / image_id[:2] / image_id).unlink()
     turn = post("/review/next", desk).json()
-    assert (turn["photo"], turn["waiting"], turn["missing"]) == (None, 3, 3)
+    assert (turn["photo"], turn["waiting"], turn["missing"]) == (None, 0, 3)
+
+
+def test_metrics_tell_what_waits_and_what_somebody_looks_at(post, ask, waiting):
+    post("/review/next", str(uuid4()), ANA)
+    (waiting / IDS[1][:2] / IDS[1]).unlink()
+    exposed = ask("GET", "/metrics").text
+    assert "quality_gate_review_waiting 2.0" in exposed
+    assert "quality_gate_review_leased 1.0" in exposed
 
 
 @pytest.mark.parametrize(

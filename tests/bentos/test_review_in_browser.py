@@ -300,7 +300,11 @@ def test_a_photo_whose_file_was_deleted_is_told_and_never_shown_as_a_broken_pict
     said(page, "Nothing waits for you. The files of 1 are not here, or not any more: they cannot be reviewed.")
     assert page.locator("#shown").is_hidden()
     page.keyboard.press("z")
-    said(page, "The file of this photo is not here, or not any more: it cannot be reviewed.")
+    said(
+        page,
+        "Taken back; somebody else has that photo now, or its file is gone. Nothing waits for you. The files of 2 ",
+    )
+    assert desk.labels() == {}
     assert page.locator("#shown").is_hidden()
 
 

@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from quality_gate.evaluation.explain import open_explainer, overlay, seen_pixels
+from quality_gate.explanation.class_activation import open_class_activation
+from quality_gate.explanation.overlay import overlay, seen_pixels
 from quality_gate.inference import OnnxClassifier
 from quality_gate.models.manifest import ModelManifest
 from quality_gate.preprocess import preprocess
@@ -247,12 +248,12 @@ def test_an_explanation_spreads_the_logit_over_the_photo(client, built):
 
     given = client.post("/explain", files={"image": photo}).json()
 
-    explainer = open_explainer(built.model)
+    explainer = open_class_activation(built.model)
     tensor = preprocess(photo, ModelManifest.load(built.model).preprocessing)[0]
     index = ["onion", "potato", "tomato"].index(given["label"])
     assert given["answer"] == predict(client, photo).json()
     assert given["label"] == given["answer"]["label"]
-    assert np.allclose(given["map"], explainer.activation_maps(tensor, (index,))[0], atol=1e-5)
+    assert np.allclose(given["map"], explainer.maps(tensor, (index,))[0], atol=1e-5)
     logits = explainer.session.run(["logits"], {"photos": tensor[None]})[0][0]
     assert np.mean(given["map"]) + explainer.bias[index] == pytest.approx(logits[index], abs=1e-4)
     picture = Image.open(io.BytesIO(base64.b64decode(given["overlay"])))

@@ -84,6 +84,22 @@ def test_measuring_leaves_the_photo_as_it_was():
     assert image.tobytes() == before
 
 
+@pytest.mark.parametrize("times", [1, 1.7, 2, 3.3, 4, 9])
+@pytest.mark.parametrize("orientation", [1, 6])
+def test_the_audit_which_decodes_small_and_serving_which_decodes_all_measure_alike(times, orientation):
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    longest = round(times * THUMBNAIL_EDGE)
+    # Light that changes from side to side, as it does in photos: of plain noise the hash is an accident.
+    lit = Image.blend(texture(longest), Image.linear_gradient("L").resize((longest, longest)).convert("RGB"), 0.5)
+    data = encoded(lit.crop((0, 0, longest, longest * 3 // 4)), "JPEG", quality=90, exif=exif)
+    small, whole = audit_bytes(data), measure(decode(data), data)
+    assert small[:7] == whole[:7]
+    assert small[7:12] == pytest.approx(whole[7:12], abs=0.004)
+    assert small.sharpness == pytest.approx(whole.sharpness, rel=0.05)
+    assert (int(small.phash, 16) ^ int(whole.phash, 16)).bit_count() <= 2
+
+
 def test_unusable_bytes_raise_their_reason():
     with pytest.raises(UnreadableImage, match="the file is empty"):
         audit_bytes(b"")
@@ -136,7 +152,9 @@ def test_what_is_known_is_taken_in_its_place_and_not_opened(write_photos):
 
 def test_each_file_is_decoded_once(write_photos, monkeypatch):
     decoded = []
-    monkeypatch.setattr(audit_module, "decode", lambda data: (decoded.append(data), decode(data))[1])
+    monkeypatch.setattr(
+        audit_module, "decode", lambda data, **options: (decoded.append(data), decode(data, **options))[1]
+    )
     list(audit(discover(write_photos("a/1.png", "a/2.png", "b/1.png")).files))
     assert len(decoded) == 3
 
@@ -146,7 +164,9 @@ def test_who_stops_asking_leaves_the_photos_that_are_still_queued(write_photos, 
     files = discover(write_photos(*(f"{label}/{number}.png" for label in "ab" for number in range(300)))).files
     files = [replace(file, origin=replace(file.origin, remote=remote)) for file in files]
     decoded = []
-    monkeypatch.setattr(audit_module, "decode", lambda data: (decoded.append(data), decode(data))[1])
+    monkeypatch.setattr(
+        audit_module, "decode", lambda data, **options: (decoded.append(data), decode(data, **options))[1]
+    )
     threads = threading.active_count()
     audited = audit(files, workers=2)
     next(audited)
@@ -161,7 +181,7 @@ def test_an_error_leaves_no_thread_behind(write_photos, monkeypatch, remote, pla
     files = discover(write_photos(*(f"{label}/{number}.png" for label in "ab" for number in range(300)))).files
     files = [replace(file, origin=replace(file.origin, remote=remote)) for file in files]
 
-    def fail(_):
+    def fail(*_, **options):
         raise UserError("the server stopped answering")
 
     monkeypatch.setattr(*place, fail)

@@ -248,6 +248,21 @@ def test_every_photo_is_decoded_to_its_pixels_or_refused_with_its_reason(photo):
         assert np.abs(pixels - photo.verdict.pixels).max() <= photo.verdict.tolerance
 
 
+@pytest.mark.parametrize("photo", CORPUS, ids=lambda photo: photo.name)
+def test_a_photo_that_is_decoded_small_has_the_verdict_of_a_whole_one(photo):
+    if isinstance(photo.verdict, str):
+        with pytest.raises(UnreadableImage) as caught:
+            decode(photo.data, edge=3)
+        assert str(caught.value).startswith(photo.verdict)
+    else:
+        decoded = decode(photo.data, edge=3)
+        height, width = photo.verdict.pixels.shape[:2]
+        assert (decoded.mode, decoded.format) == ("RGB", photo.verdict.format)
+        assert decoded.info == {"mode": photo.verdict.mode, "size": (width, height)}
+        reduced = photo.verdict.format == "JPEG" and min(width, height) > 1
+        assert (max(decoded.size) < max(width, height)) == reduced
+
+
 def test_the_audit_gives_every_file_of_the_corpus_its_verdict(tmp_path):
     for label in ("easy", "hard"):
         (tmp_path / label).mkdir()

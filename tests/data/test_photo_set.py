@@ -62,6 +62,17 @@ def test_an_empty_split_is_an_empty_set(snapshot, divided):
     assert (list(nothing.read()), nothing.labels.shape, nothing.groups.shape) == ([], (0,), (0,))
 
 
+def test_chosen_photos_are_there_several_times_each_copy_in_the_group_of_its_photo(snapshot, divided, root):
+    train = photo_set(snapshot, divided, "train", ("onion", "tomato"))
+    more = train.repeated([train.image_ids[3], "of another set"], 3)
+
+    assert more.paths == ("onion/0.png", "onion/1.png", "tomato/0.png", *["tomato/1.png"] * 3)
+    assert more.labels.tolist() == [0, 0, 1, 1, 1, 1]
+    assert more.groups.tolist() == [0, 1, 0, 1, 1, 1]
+    assert list(more.read()) == [(root / path).read_bytes() for path in more.paths]
+    assert train.repeated([], 3).paths == train.repeated(train.image_ids, 1).paths == train.paths
+
+
 def test_every_split_has_its_photos_and_the_same_classes_in_alphabetical_order(snapshot, divided):
     parts = photo_sets(snapshot, divided)
 

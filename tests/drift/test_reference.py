@@ -86,6 +86,14 @@ def test_a_model_of_an_older_version_has_none_and_says_what_to_do(folder):
         Reference.load(folder)
 
 
+def test_one_of_an_older_format_is_one_sentence_that_says_what_to_do(folder, make_reference, monkeypatch):
+    monkeypatch.setattr("quality_gate.drift.reference.FORMAT_VERSION", 1)
+    make_reference(folder)
+    monkeypatch.undo()
+    with pytest.raises(UserError, match=r"reference\.npz is of format 1; .* reads 2; train again with"):
+        Reference.load(folder)
+
+
 @pytest.mark.parametrize("damage", [lambda path: path.unlink(), lambda path: path.write_bytes(b"PK")])
 def test_a_file_that_is_gone_or_damaged_is_one_sentence(folder, damage):
     damage(folder / "reference.npz")

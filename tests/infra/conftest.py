@@ -2,6 +2,7 @@
 
 import ast
 import importlib.util
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
@@ -27,9 +28,12 @@ def infra() -> Path:
 
 @pytest.fixture(scope="session")
 def load_script() -> Callable[[str], ModuleType]:
-    """Loads a script of ``infra/``, which is no package, by its path there."""
+    """Loads a script of ``infra/``, which is no package, by its path there; it finds its neighbours as when started."""
 
     def load(path: str) -> ModuleType:
+        folder = str((INFRA / path).parent)
+        if folder not in sys.path:
+            sys.path.insert(0, folder)
         spec = importlib.util.spec_from_file_location(Path(path).stem, INFRA / path)
         assert spec is not None
         assert spec.loader is not None

@@ -33,6 +33,10 @@ def outbox(name, values):
     return series(f"quality_gate_outbox_{name}", values, instance="one")
 
 
+def waiting(instance, values):
+    return series("quality_gate_review_waiting", values, instance=instance)
+
+
 # alert, minute that is looked at, whether it rings, series
 CASES = {
     "down": ("QualityGateDown", 5, True, [series("up", "1 1 0x10")]),
@@ -80,6 +84,12 @@ CASES = {
         "QualityGateReviewShareJumps", DAY + 90, False,
         [decisions("accept", f"0+50x{DAY + 120}"), decisions("review", f"0+50x{DAY + 120}")],
     ),
+    "more wait for review every hour": (
+        "QualityGateReviewQueueGrows", DAY + 90, True,
+        [waiting("one", f"500+1x{DAY + 120}"), waiting("two", f"500+1x{DAY + 120}")],
+    ),
+    "reviewers catch up": ("QualityGateReviewQueueGrows", DAY + 90, False, [waiting("one", f"9000-1x{DAY + 120}")]),
+    "a few wait for review": ("QualityGateReviewQueueGrows", DAY + 90, False, [waiting("one", f"0+0.1x{DAY + 120}")]),
     "too few answers to tell": (
         "QualityGateReviewShareJumps", DAY + 90, False,
         [decisions("accept", f"0+90x{DAY} 129601+1x120"), decisions("review", f"0+10x{DAY} 14401+1x120")],

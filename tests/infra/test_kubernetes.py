@@ -48,7 +48,7 @@ def test_every_file_is_part_of_the_base(infra):
 
 @pytest.mark.parametrize("version", VERSIONS)
 def test_every_object_is_what_the_cluster_takes(manifests, version):
-    assert len(manifests) == 9
+    assert len(manifests) == 10
     for document in manifests.values():
         kubernetes_validate.validate(document, version, strict=True)
 
@@ -60,6 +60,7 @@ def test_every_object_is_what_the_cluster_takes(manifests, version):
         ("HorizontalPodAutoscaler", ("spec", "minReplicas"), "two"),
         ("NetworkPolicy", ("spec", "ingres"), []),
         ("PodDisruptionBudget", ("spec", "maxUnavailable"), {}),
+        ("PersistentVolumeClaim", ("spec", "accessModes"), "ReadWriteMany"),
     ],
 )
 def test_a_mistake_is_found(manifests, kind, path, wrong):
@@ -90,7 +91,8 @@ def test_user_port_and_folders_are_those_of_the_image(pod, container, dockerfile
     assert context["fsGroup"] == context["runAsGroup"]
     assert f"EXPOSE {container['ports'][0]['containerPort']}\n" in dockerfile
     mounts = {mount["mountPath"]: mount["name"] for mount in container["volumeMounts"]}
-    assert set(mounts) == {"/tmp", re.search(r"^VOLUME (\S+)$", dockerfile, re.MULTILINE).group(1)}
+    photos = manifests["ConfigMap"]["data"]["QUALITY_GATE_REVIEW_PHOTOS"]
+    assert set(mounts) == {"/tmp", photos, re.search(r"^VOLUME (\S+)$", dockerfile, re.MULTILINE).group(1)}
     claims = [claim["metadata"]["name"] for claim in manifests["StatefulSet"]["spec"]["volumeClaimTemplates"]]
     assert claims == [mounts["/var/lib/quality-gate"]], "what waits for the prediction log outlives the pod"
 
@@ -153,9 +155,24 @@ def test_settings_are_those_the_service_reads_and_secrets_are_no_part_of_the_bas
     assert manifests["ConfigMap"]["data"]["QUALITY_GATE_THREADS"] == limit
 
 
-def test_what_waits_for_the_database_and_for_review_fits_into_the_volume_of_a_pod(manifests):
-    (claim,) = manifests["StatefulSet"]["spec"]["volumeClaimTemplates"]
-    volume = int(claim["spec"]["resources"]["requests"]["storage"].removesuffix("Gi")) * 2**30
+def storage(claim):
+    """What a claim asks for, in bytes."""
+    return int(claim["spec"]["resources"]["requests"]["storage"].removesuffix("Gi")) * 2**30
+
+
+def test_what_waits_for_the_database_and_for_review_fits_into_its_volume(manifests):
+    (outbox,) = manifests["StatefulSet"]["spec"]["volumeClaimTemplates"]
     photos = 1e6 * float(manifests["ConfigMap"]["data"]["QUALITY_GATE_REVIEW_MAX_MB"])
     # A fifth is left for blocks, and for what comes between two sweeps.
-    assert photos + DEFAULT_MAX_BYTES < 0.8 * volume
+    assert 0.8 * storage(outbox) > DEFAULT_MAX_BYTES
+    assert photos < 0.8 * storage(manifests["PersistentVolumeClaim"])
+
+
+def test_all_servers_have_one_folder_of_photos_for_review(manifests, pod, container):
+    claim = manifests["PersistentVolumeClaim"]
+    assert claim["spec"]["accessModes"] == ["ReadWriteMany"], "there are two servers at least, on any nodes"
+    (volume,) = (one["name"] for one in pod["volumes"] if "persistentVolumeClaim" in one)
+    places = {one["name"]: one.get("persistentVolumeClaim", {}).get("claimName") for one in pod["volumes"]}
+    assert places[volume] == claim["metadata"]["name"]
+    mounts = {mount["name"]: mount["mountPath"] for mount in container["volumeMounts"]}
+    assert mounts[volume] == manifests["ConfigMap"]["data"]["QUALITY_GATE_REVIEW_PHOTOS"]

@@ -3,7 +3,6 @@
 import io
 import json
 import os
-import shutil
 import subprocess
 import time
 from collections.abc import Iterator
@@ -22,8 +21,6 @@ from quality_gate.inference import OnnxClassifier
 pytestmark = pytest.mark.slow
 
 GATE = "container_trial"
-OFFICIAL_BASE = "python:3.11-slim"
-DEBIAN_BASE = "quality-gate-trial-base:3.11"
 LIMITS = (
     "--read-only", "--tmpfs=/tmp:size=256m", "--cap-drop=ALL", "--security-opt=no-new-privileges", "--memory=3g",
     "--pids-limit=256", "--publish=127.0.0.1::3000",
@@ -62,25 +59,7 @@ def docker(*arguments: str, check: bool = True) -> subprocess.CompletedProcess[s
 
 
 @pytest.fixture(scope="module")
-def base(infra) -> str:
-    """An image with Python 3.11: the official one where it can be had, else one of Debian's packages."""
-    if shutil.which("docker") is None or docker("info", check=False).returncode != 0:
-        pytest.skip("no Docker engine answers")
-    for image in (OFFICIAL_BASE, DEBIAN_BASE):
-        if docker("image", "inspect", image, check=False).returncode == 0:
-            return image
-    if docker("pull", "--quiet", OFFICIAL_BASE, check=False).returncode == 0:
-        return OFFICIAL_BASE
-    if shutil.which("debootstrap") is None or os.geteuid() != 0:
-        pytest.skip("no registry can be reached, and without root and debootstrap no base image can be made")
-    command = [infra / "docker" / "debian_base.sh", DEBIAN_BASE]
-    made = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert made.returncode == 0, made.stdout[-2000:] + made.stderr
-    return DEBIAN_BASE
-
-
-@pytest.fixture(scope="module")
-def image(base, load_script, write_tiny_model, tmp_path_factory) -> Iterator[tuple[str, Path, Path]]:
+def image(docker_base, load_script, write_tiny_model, tmp_path_factory) -> Iterator[tuple[str, Path, Path]]:
     """The image, its Bento, and the model in it."""
     script = load_script("docker/serving_image.py")
     folder = tmp_path_factory.mktemp("image")
@@ -89,7 +68,7 @@ def image(base, load_script, write_tiny_model, tmp_path_factory) -> Iterator[tup
         patch.setenv("BENTOML_HOME", str(folder / "store"))
         build_bento(model, name=GATE)
     bento = script.find_bento(folder / "store", GATE)
-    tag = script.build_image(bento, base_image=base, environment=os.environ)
+    tag = script.build_image(bento, base_image=docker_base, environment=os.environ)
     yield tag, bento, model
     docker("rmi", tag, f"{GATE}:latest")
 

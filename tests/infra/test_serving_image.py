@@ -38,7 +38,7 @@ def docker(serving_image, monkeypatch):
         calls.append((command, files, env))
         return subprocess.CompletedProcess(command, 0)
 
-    monkeypatch.setattr(serving_image.subprocess, "run", run)
+    monkeypatch.setattr("subprocess.run", run)
     return calls
 
 
@@ -62,9 +62,8 @@ def test_the_bentos_own_versions_win_over_those_of_the_checkout(serving_image, s
     target = tmp_path / "context"
     target.mkdir()
     bento = serving_image.find_bento(store, "produce")
-    serving_image.stage(bento, target, constraints=constraints, certificates=None)
+    serving_image.stage(bento, target, constraints=constraints)
     assert (target / "constraints.txt").read_text() == "attrs==26\nnumpy-extra==1\n"
-    assert (target / "certificates.pem").read_bytes() == b""
     assert (target / "bento" / "src" / "service.py").exists()
     assert not (target / "bento" / "src" / "__pycache__").exists()
 
@@ -109,7 +108,7 @@ def test_what_docker_cannot_do_is_one_sentence(serving_image, store, monkeypatch
             raise outcome
         return outcome
 
-    monkeypatch.setattr(serving_image.subprocess, "run", run)
+    monkeypatch.setattr("subprocess.run", run)
     monkeypatch.setenv("BENTOML_HOME", str(store))
     result = CliRunner().invoke(serving_image.main, ["produce"])
     assert result.exit_code == 1

@@ -111,8 +111,9 @@ def test_no_answer_is_lost_or_doubled_when_processes_are_killed_under_load(start
         wait_until(lambda: writers[-1].answered)
         time.sleep(chance.uniform(0, 2))
         writers[-2].kill()
+    # On a busy machine those before may all have been killed too early.
+    wait_until(lambda: logged(database_url))
     writers[-1].kill()
-    shipped_meanwhile = len(logged(database_url))
     shipper = read_log_settings(environment).make_shipper()
     shipper.start()
     assert shipper.flush(SECONDS)
@@ -120,7 +121,6 @@ def test_no_answer_is_lost_or_doubled_when_processes_are_killed_under_load(start
 
     answered = [one for writer in writers for one in writer.answered]
     found = logged(database_url)
-    assert shipped_meanwhile > 0
     assert len(answered) > KILLS * 10
     assert len(found) == len(set(found))
     assert set(answered) <= set(found)

@@ -177,7 +177,7 @@ def test_of_a_long_name_the_end_is_kept():
 def test_the_statistics_are_those_of_the_audit():
     pixels = np.random.default_rng(0).integers(0, 256, (20, 30, 3), dtype=np.uint8)
     image = Image.fromarray(pixels)
-    image.info["mode"] = "RGB"
+    image.info = {"mode": "RGB", "size": image.size}
     facts = measure(image, b"x" * 2048)
     found = ImageStatistics.of(facts)
     assert (found.width, found.height, found.file_size_kb) == (30, 20, 2.0)

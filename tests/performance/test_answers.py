@@ -4,7 +4,7 @@ from datetime import UTC, date, datetime, timedelta, timezone
 import pytest
 
 from quality_gate.errors import UserError
-from quality_gate.performance.answers import Volume, check_labels, monday
+from quality_gate.performance.answers import Volume, check_answers, check_labels, monday
 
 
 @pytest.mark.parametrize(
@@ -58,3 +58,15 @@ def test_a_label_that_is_no_class_is_told_with_its_number_and_the_first_answer(m
 
 def test_labels_of_the_model_and_missing_ones_pass(make_answer):
     check_labels([make_answer(label, [0.1, 0.7, 0.1, 0.1]) for label in ("onion", None)], ("noise", "onion"))
+
+
+def test_answers_of_a_model_of_other_classes_are_told_with_these(make_answer):
+    answers = [make_answer("onion", [0.1, 0.7, 0.1, 0.1], number=number) for number in range(2)]
+    check_answers(answers, ("tomato", "potato", "onion", "noise"))
+    with pytest.raises(UserError) as caught:
+        check_answers(answers, ("leek", "onion"))
+    assert caught.value.message == (
+        "2 answers of version 1 in the prediction log are of another model (its classes are noise, onion, potato, "
+        "tomato; expected leek, onion): another installation may write into the same log under the same name, or the "
+        "gate was begun anew; give it another `name:`."
+    )

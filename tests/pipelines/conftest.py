@@ -152,13 +152,13 @@ def small() -> Callable[[Mapping[str, Any]], dict[str, Any]]:
 def configure(checkout):
     """Writes a run configuration: the small one with changed sections; returns its name, below the working folder.
 
-    ``enable_cache`` stands beside the parameters.
+    ``enable_cache`` and ``settings`` stand beside the parameters.
     """
     return lambda file, source, **changes: _configure(checkout.work / file, source, changes)
 
 
 def _configure(path: Path, source: Path, changes: dict[str, Any]) -> str:
-    beside = {"enable_cache": changes.pop("enable_cache")} if "enable_cache" in changes else {}
+    beside = {key: changes.pop(key) for key in ("enable_cache", "settings") if key in changes}
     parameters = _laid_over(SMALL | {"data": {"source": str(source), "workers": 1}}, changes)
     path.write_text(yaml.safe_dump({**beside, "parameters": parameters}))
     return path.name

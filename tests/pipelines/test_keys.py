@@ -1,6 +1,7 @@
 """What the steps are keyed by when the pipeline is compiled: no step may be cached for longer than it is true."""
 
 import shutil
+from functools import partial
 from types import SimpleNamespace
 
 import pytest
@@ -11,6 +12,7 @@ from zenml.materializers.materializer_registry import materializer_registry
 from bentos.package import build_bento
 from pipelines import training
 from pipelines.caching import CODE_VARIABLE, FILES_VARIABLE
+from pipelines.wiring import Reviewed, wire
 from quality_gate.home import HOME_VARIABLE, Home
 from quality_gate.ledger import Ledger
 from quality_gate.models.manifest import ModelManifest
@@ -38,15 +40,17 @@ def photos(tmp_path, monkeypatch):
 
 
 @pytest.fixture
-def compiled(home, photos, tmp_path):
+def compiled(home, photos, tmp_path, monkeypatch):
     """Compiles the pipeline for changed settings; what each step is keyed by, and the origin of the candidate."""
 
     configuration = tmp_path / "my.yaml"
 
-    def compile_with(**changes):
+    def compile_with(*, reviewed=None, **changes):
         configuration.write_text(yaml.safe_dump({"parameters": {"data": {"source": str(photos)}, **changes}}))
         pipeline = training.with_options(config_path=str(configuration))
-        pipeline.prepare()
+        with monkeypatch.context() as patch:
+            patch.setitem(training.entrypoint.__globals__, "wire", partial(wire, reviewed=reviewed))
+            pipeline.prepare()
         steps = pipeline.invocations
         keys = {
             name: (invocation.step.configuration.environment, invocation.parameters)
@@ -123,6 +127,18 @@ class TestWithoutChampion:
         # The gate's page and the cards of a promotion show all settings.
         assert differences(before, after) == {*steps, "find_rival", "gate", "promote"}
         assert (before.origin != after.origin) == another_candidate
+
+    def test_copies_of_hard_negatives_are_another_training_and_which_they_are_matters_only_then(self, compiled):
+        def retrained(mistaken, copies=1):
+            return compiled(reviewed=Reviewed([], {}, mistaken), retraining={"hard_negative_copies": copies})
+
+        one, other, thrice = retrained(["a"]), retrained(["b"]), retrained(["a"], copies=3)
+        assert differences(one, other) == {"report_retraining", "find_rival"}
+        assert one.origin == other.origin
+        assert {"train_transfer", "report_retraining"} <= differences(one, thrice)
+        assert "find_suspects" not in differences(one, thrice)
+        assert "train_transfer" in differences(thrice, retrained(["a", "b"], copies=3))
+        assert len({one.origin, thrice.origin, retrained(["a", "b"], copies=3).origin}) == 3
 
     def test_another_gate_shares_no_candidate(self, compiled):
         assert compiled().origin != compiled(name="other-gate").origin

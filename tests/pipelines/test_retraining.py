@@ -119,6 +119,14 @@ def test_a_champion_is_no_start_where_the_photos_are_divided_otherwise(retrain, 
     assert "Traceback" not in said
 
 
+def test_photos_that_the_model_had_answered_wrongly_may_count_several_times(retrain, reviewed, gate):
+    code, said = retrain(retraining={"hard_negative_copies": 3})
+    assert code == 0, said
+    assert "Using cached version of step `find_suspects`" in said
+    assert "Using cached version of step `train_transfer`" not in said
+    assert re.search(r"[1-9]\d* had been answered wrongly; each counts 3 times", page_of(gate, said))
+
+
 def test_photos_on_which_people_disagree_are_held_back_and_listed(retrain, reviewed, database, gate):
     photo = next(photo for photo, label in reviewed.items() if label == "potato")
     ReviewDesk(database, NAME, classes=CLASSES).record_all([review(photo, "ben", "onion")])

@@ -70,7 +70,7 @@ class Explains:
     def __init__(self):
         self.asked = []
 
-    def activation_maps(self, tensor, classes):
+    def maps(self, tensor, classes):
         self.asked.append((tensor.shape, tuple(classes)))
         return tuple(np.eye(4)[::-1] if index else np.eye(4) for index in classes)
 
@@ -93,8 +93,8 @@ def test_evidence_is_for_the_answer_and_for_the_truth(held_out):
     assert Image.open(io.BytesIO(last.answer)).size == (16, 16)
 
 
-def test_a_photo_whose_map_is_not_exact_has_no_evidence(held_out):
-    explainer = SimpleNamespace(activation_maps=lambda tensor, classes: None)
+def test_a_photo_without_maps_has_no_evidence(held_out):
+    explainer = SimpleNamespace(maps=lambda tensor, classes: None)
     assert gather_errors(held_out, PROBABILITIES, SPEC, explainer, limit=1)[0].evidence is None
 
 

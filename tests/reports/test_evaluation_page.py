@@ -64,7 +64,13 @@ def data(routing=CERTIFICATE, others=(), **changes):
     given = Answers(SURE, ANSWERED == LABELS, np.arange(len(LABELS)), 50, 0)
     points = operating_points(routing, others, given)
     whole = ReportData(
-        LABELS, {"scratch": answers(), "candidate": answers()}, HISTORY, (), {"brightness": (dark(),)}, points
+        LABELS,
+        {"scratch": answers(), "candidate": answers()},
+        HISTORY,
+        (),
+        {"brightness": (dark(),)},
+        points,
+        "class_activation",
     )
     return replace(whole, **changes)
 
@@ -236,9 +242,9 @@ def test_an_error_shows_its_most_probable_classes_and_whether_it_would_have_been
     assert "tomato 60.0% onion 15.0% leek 5.0% – to review 0.6.jpg" in text
 
 
-def test_a_network_without_exact_maps_is_said_to_have_none():
+def test_a_network_without_maps_is_said_to_have_none():
     text = Parsed(page(shown=data(worst=(worst_error(),)))).text
-    assert "this network gives no exact class activation maps" in text
+    assert "there are no maps of this network" in text
     assert "Zhou" not in text
 
 
@@ -246,7 +252,15 @@ def test_maps_are_explained_where_there_are_any():
     error = worst_error(evidence=Evidence(photo_bytes(), photo_bytes()))
     text = Parsed(page(shown=data(worst=(error,)))).text
     assert "class activation maps (Zhou et al. 2016), exact for this network" in text
-    assert "gives no exact" not in text
+    assert "there are no maps" not in text
+
+
+@pytest.mark.parametrize(("method", "author"), [("grad_cam", "Selvaraju"), ("integrated_gradients", "Sundararajan")])
+def test_maps_of_another_method_are_said_to_be_such(method, author):
+    error = worst_error(evidence=Evidence(photo_bytes(), photo_bytes()))
+    text = Parsed(page(shown=data(worst=(error,), method=method))).text
+    assert author in text
+    assert "Zhou" not in text
 
 
 def test_the_operators_table_has_the_threshold_in_use_between_two_others():

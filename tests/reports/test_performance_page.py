@@ -52,6 +52,11 @@ BROKEN = errors([1.0, 5.0], [True, True])
 WORSE = (CalibrationDrift("brier", Estimate(0.3, Interval(0.2, 0.4)), 0.05, Interval(0.04, 0.06)),)
 
 
+def test_what_is_missing_is_a_sentence():
+    found = verdict(report(weeks=(week(missing="not enough data: no answer has a label"),)))
+    assert found.detail == "No answer has a label."
+
+
 @pytest.mark.parametrize(
     ("changes", "status", "headline"),
     [

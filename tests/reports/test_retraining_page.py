@@ -17,8 +17,10 @@ CLASSES = ("onion", "potato", "tomato")
 TRUTH, FORMER, NOW = [0, 1, 2, 2], [0, 0, 2, 2], [0, 1, 2, 0]
 TABLE = pd.DataFrame(
     {
-        "path": ["potato/1.jpg", "reviewed/photos/1", "reviewed/photos/2", "reviewed/photos/3"],
-        "split": ["train", "rolling_test", "", "train"],
+        "image_id": ["0", "1", "2", "3", "4"],
+        # The last is of a class that is called so.
+        "path": ["potato/1.jpg", "reviewed/photos/1", "reviewed/photos/2", "reviewed/photos/3", "reviewed/1.jpg"],
+        "split": ["train", "rolling_test", "", "train", "train"],
     }
 )
 
@@ -38,7 +40,7 @@ def rolling():
 def page(make_evaluation, make_scores, rolling):
     """Makes the text of the page; without a champion there is nothing to compare with."""
 
-    def make(*, champion=True, held_back=None):
+    def make(*, champion=True, held_back=None, mistaken=(), copies=1):
         comparison = None
         if champion:
             difference = PairedDifference(0.02, Interval(-0.01, 0.05), -0.005)
@@ -47,7 +49,15 @@ def page(make_evaluation, make_scores, rolling):
         answers = {"candidate": answered(NOW)} | ({"champion": answered(FORMER)} if champion else {})
         measured = Measured(make_evaluation(champion=comparison, rolling=found), {}, answers)
         html = retraining_page(
-            measured, rolling, TABLE, name="belt", said=["3 photos are labelled"], held_back=held_back or {}
+            measured,
+            rolling,
+            TABLE,
+            [path for path in TABLE["path"] if path.startswith("reviewed/photos/")],
+            name="belt",
+            said=["3 photos are labelled"],
+            held_back=held_back or {},
+            mistaken=mistaken,
+            copies=copies,
         )
         assert "<script" not in html
         return unescape(re.sub(r"<style>.*?</style>|<[^>]+>|\s+", " ", html, flags=re.DOTALL))
@@ -67,6 +77,13 @@ def test_it_says_where_reviewed_photos_went_and_passes_over_others(page):
     text = re.sub(r"\s+", " ", page())
     assert "3 photos are labelled" in text
     assert "train 1 rolling test 1 left out 1" in text
+
+
+@pytest.mark.parametrize(("copies", "often"), [(1, "once, as any other"), (4, "4 times")])
+def test_it_says_how_many_hard_negatives_were_learnt_from_and_how_often_each_counted(page, copies, often):
+    text = re.sub(r"\s+", " ", page(mistaken=["1", "2", "3"], copies=copies))
+    assert f"Of the photos to learn from, 1 had been answered wrongly; each counts {often}" in text
+    assert "answered wrongly" not in page(mistaken=["1"], copies=copies)
 
 
 def test_photos_that_are_answered_otherwise_are_shown_on_their_side(page):

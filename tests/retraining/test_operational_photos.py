@@ -57,6 +57,10 @@ def test_a_labelled_photo_joins_with_its_bytes_and_who_said_what_when(update):
     assert (result.labels_file.parent / row["path"]).read_bytes() == PHOTOS[ONE]
 
 
+def test_no_name_of_a_reviewer_is_a_formula_in_a_spreadsheet(update):
+    assert rows(update({ONE: {"=cmd()": "potato"}}))[ONE]["reviewers"] == "'=cmd()"
+
+
 def test_the_dataset_is_a_source_of_photos(update):
     result = update({ONE: {"ana": "potato"}, TWO: {"ana": "onion"}})
     source = discover(result.labels_file, DataSettings())

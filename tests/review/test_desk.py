@@ -7,9 +7,14 @@ import pytest
 from quality_gate.monitoring.database import Database, LogUnavailable
 from quality_gate.monitoring.schema import REVIEWS
 from quality_gate.review.desk import ReviewDesk
-from quality_gate.review.verdict import NoClass, UnknownPhoto, UnknownReview
+from quality_gate.review.verdict import NoClass, ReviewQueue, UnknownPhoto, UnknownReview
 
 ANA, BEN, OTHER_TAB = UUID(int=1), UUID(int=2), UUID(int=3)
+
+
+def always(_image_sha256):
+    """The file of every photo is there."""
+    return True
 
 
 def photo_of(turn):
@@ -21,17 +26,17 @@ class TestNext:
         first, _second = put({}, {})
         turn = desk.next("ana", ANA, everywhere)
         assert turn.prediction == first
-        assert (turn.waiting, turn.missing) == (2, 0)
+        assert (turn.queue.waiting, turn.queue.missing) == (2, 0)
 
     def test_only_what_is_for_review_at_this_gate_waits(self, desk, put, everywhere):
         _accepted, _elsewhere, audited = put({"review_reason": None}, {"gate": "line 2"}, {"review_reason": "audit"})
         turn = desk.next("ana", ANA, everywhere)
         assert turn.prediction == audited
-        assert turn.waiting == 1
+        assert turn.queue.waiting == 1
 
     def test_an_empty_log_gives_nothing(self, desk, everywhere):
         turn = desk.next("ana", ANA, everywhere)
-        assert (turn.prediction, turn.waiting, turn.missing) == (None, 0, 0)
+        assert (turn.prediction, turn.queue.waiting, turn.queue.missing) == (None, 0, 0)
 
     def test_nobody_gets_what_somebody_else_looks_at(self, desk, put, everywhere):
         first, second = put({}, {})
@@ -39,7 +44,7 @@ class TestNext:
         assert desk.next("ben", BEN, everywhere).prediction == second
         third = desk.next("ana", OTHER_TAB, everywhere)
         assert third.prediction is None
-        assert third.waiting == 2
+        assert third.queue.waiting == 2
 
     def test_a_desk_that_asks_again_gets_its_photo_again(self, desk, put, everywhere, clock):
         first, _second = put({}, {})
@@ -63,7 +68,7 @@ class TestNext:
         assert desk.next("ana", ANA, everywhere).prediction == first
         turn = desk.next("ben", BEN, everywhere)
         assert turn.prediction == other
-        assert turn.waiting == 2
+        assert turn.queue.waiting == 2
         desk.record(review_of("a" * 64, "onion"), ANA)
         assert desk.next("ana", ANA, everywhere).prediction is None
 
@@ -71,7 +76,23 @@ class TestNext:
         gone, there = put({}, {})
         assert desk.next("ana", ANA, lambda photo: photo != gone.image_sha256).prediction == there
         turn = desk.next("ben", BEN, lambda photo: photo != gone.image_sha256)
-        assert (turn.prediction, turn.waiting, turn.missing) == (None, 2, 1)
+        assert (turn.prediction, turn.queue) == (None, ReviewQueue(waiting=1, leased=1, missing=1))
+
+    def test_of_a_shown_photo_the_queue_counts_neither_what_is_gone_nor_what_was_reviewed(
+        self, desk, put, review_of, clock
+    ):
+        gone, reviewed, shown, _free = put({}, {}, {}, {})
+        desk.record(review_of(reviewed.image_sha256, "onion"), ANA)
+
+        def holds(photo):
+            return photo != gone.image_sha256
+
+        turn = desk.next("ana", ANA, holds)
+        assert (turn.prediction, turn.queue) == (shown, ReviewQueue(waiting=2, leased=1, missing=1))
+        assert desk.queue(holds) == turn.queue
+        clock.move(minutes=10)
+        assert desk.queue(holds) == ReviewQueue(waiting=2, leased=0, missing=1)
+        assert desk.queue(always) == ReviewQueue(waiting=3, leased=0, missing=0)
 
     def test_a_file_that_vanishes_while_it_is_looked_at_does_not_hold_its_desk_up(self, desk, put, everywhere):
         gone, there = put({}, {})
@@ -84,7 +105,7 @@ class TestNext:
         desk.next("ana", ANA, everywhere)
         desk.record(skipped, ANA)
         desk.next("ana", ANA, everywhere)
-        desk.undo(skipped.id, "ana", ANA)
+        desk.undo(skipped.id, "ana", ANA, always)
         assert desk.next("ana", ANA, everywhere).prediction == first
         assert desk.next("ben", BEN, everywhere).prediction == second
 
@@ -97,7 +118,7 @@ class TestRecord:
         desk.record(review_of(first.image_sha256, label), ANA)
         turn = desk.next("ana", ANA, everywhere)
         assert turn.prediction == second
-        assert turn.waiting == 1
+        assert turn.queue.waiting == 1
 
     def test_what_one_skipped_is_for_others_and_comes_back_last(self, desk, put, everywhere, review_of):
         first, second = put({}, {})
@@ -110,7 +131,7 @@ class TestRecord:
         desk.record(review_of(first.image_sha256, "skip", "ben"), BEN)
         turn = desk.next("ana", ANA, everywhere)
         assert turn.prediction == first
-        assert turn.waiting == 1
+        assert turn.queue.waiting == 1
 
     def test_what_comes_twice_is_kept_once(self, desk, put, review_of, database):
         (only,) = put({})
@@ -158,9 +179,9 @@ class TestUndo:
         review = review_of(first.image_sha256, label)
         desk.record(review, ANA)
         desk.next("ana", ANA, everywhere)
-        turn = desk.undo(review.id, "ana", ANA)
+        turn = desk.undo(review.id, "ana", ANA, always)
         assert turn.prediction == first
-        assert turn.waiting == 2
+        assert turn.queue.waiting == 2
         assert reviews.by_photo() == {}
         assert photo_of(desk.next("ben", BEN, everywhere)) != first.image_sha256
 
@@ -170,23 +191,31 @@ class TestUndo:
         mistake = review_of(only.image_sha256, "potato")
         desk.record(mistake, ANA)
         assert [one.label for one in reviews.by_photo()[only.image_sha256]] == ["potato"]
-        desk.undo(mistake.id, "ana", ANA)
+        desk.undo(mistake.id, "ana", ANA, always)
         assert [one.label for one in reviews.by_photo()[only.image_sha256]] == ["onion"]
 
     def test_twice_is_once(self, desk, put, review_of):
         (only,) = put({})
         review = review_of(only.image_sha256, "onion")
         desk.record(review, ANA)
-        assert desk.undo(review.id, "ana", ANA) == desk.undo(review.id, "ana", ANA)
+        assert desk.undo(review.id, "ana", ANA, always) == desk.undo(review.id, "ana", ANA, always)
 
     def test_a_photo_that_somebody_else_has_by_now_stays_with_them(self, desk, put, everywhere, review_of):
         (only,) = put({})
         review = review_of(only.image_sha256, "skip")
         desk.record(review, ANA)
         desk.next("ben", BEN, everywhere)
-        turn = desk.undo(review.id, "ana", ANA)
-        assert (turn.prediction, turn.waiting) == (None, 1)
+        turn = desk.undo(review.id, "ana", ANA, always)
+        assert (turn.prediction, turn.queue.waiting) == (None, 1)
         assert desk.next("ben", BEN, everywhere).prediction == only
+
+    def test_a_photo_whose_file_is_gone_is_not_shown_again(self, desk, put, review_of, reviews):
+        (only,) = put({})
+        review = review_of(only.image_sha256, "onion")
+        desk.record(review, ANA)
+        turn = desk.undo(review.id, "ana", ANA, lambda _photo: False)
+        assert (turn.prediction, turn.queue) == (None, ReviewQueue(waiting=0, leased=0, missing=1))
+        assert reviews.by_photo() == {}
 
     def test_nobody_takes_back_what_others_said(self, desk, put, review_of, reviews):
         (only,) = put({})
@@ -194,7 +223,7 @@ class TestUndo:
         desk.record(review, ANA)
         for review_id in (review.id, uuid4()):
             with pytest.raises(UnknownReview):
-                desk.undo(review_id, "ben", BEN)
+                desk.undo(review_id, "ben", BEN, always)
         assert len(reviews.by_photo()) == 1
 
 
@@ -202,10 +231,10 @@ def test_a_review_that_comes_after_it_was_taken_back_does_not_stand(desk, put, r
     (prediction,) = put({})
     late = review_of(prediction.image_sha256, "onion")
     with pytest.raises(UnknownReview):
-        desk.undo(late.id, "ana", ANA)
+        desk.undo(late.id, "ana", ANA, always)
     desk.record(late, ANA)
     assert reviews.by_photo() == {}
-    assert desk.next("ana", ANA, lambda _photo: True).waiting == 1
+    assert desk.next("ana", ANA, lambda _photo: True).queue.waiting == 1
 
 
 def test_many_at_once_never_get_the_same_photo(put, database_url, everywhere):
@@ -248,7 +277,7 @@ def test_a_database_that_goes_away_is_told_and_what_was_said_can_be_said_again(
         for ask in (
             lambda: desk.next("ana", ANA, everywhere),
             lambda: desk.record(review, ANA),
-            lambda: desk.undo(review.id, "ana", ANA),
+            lambda: desk.undo(review.id, "ana", ANA, always),
         ):
             with pytest.raises(LogUnavailable):
                 ask()

@@ -5,7 +5,7 @@ import pytest
 
 from quality_gate.errors import UserError
 from quality_gate.monitoring.database import LogUnavailable
-from quality_gate.review.labels_file import COLUMNS, Imported, export_labels, import_labels
+from quality_gate.review.labels_file import COLUMNS, Exported, Imported, export_labels, import_labels
 from quality_gate.review.photos import PhotoStore
 from quality_gate.review.verdict import Review
 
@@ -73,7 +73,7 @@ def test_what_was_reviewed_and_what_waits_go_out(desk, put, review_of, reviews, 
     desk.record(review_of(reviewed.image_sha256, "onion"))
     desk.record(review_of(reviewed.image_sha256, None, "ben"))
 
-    assert export_labels(file, reviews, photos) == 3
+    assert export_labels(file, reviews, photos) == Exported(rows=3, gone=0)
     first, second, third = rows(file)
     assert tuple(first) == COLUMNS
     assert (first["label"], first["verdict"], first["reviewer"], first["photo"]) == ("onion", "label", "ana", "")
@@ -85,14 +85,23 @@ def test_what_was_reviewed_and_what_waits_go_out(desk, put, review_of, reviews, 
 
 def test_what_went_out_and_was_filled_comes_back(desk, put, review_of, reviews, photos, file, bring):
     reviewed, filled, left = put({}, {}, {})
+    for waiting in (filled, left):
+        photos.keep(waiting.image_sha256, b"photo")
     desk.record(review_of(reviewed.image_sha256, None))
     export_labels(file, reviews, photos)
-    content = file.read_text().replace(f"{filled.image_sha256},{filled.image_name},,potato,0.8,review,,,,", "x")
-    content = content.replace("x", f"{filled.image_sha256},,,,,,tomato,,,")
+    row = f"{filled.image_sha256},{filled.image_name},{photos.path(filled.image_sha256)},potato,0.8,review,,,,"
+    content = file.read_text().replace(row, f"{filled.image_sha256},,,,,,tomato,,,")
     assert bring(content) == Imported(new=1, known=1, empty=1)
     assert said(reviews) == {reviewed.image_sha256: [("ana", None)], filled.image_sha256: [("dora", "tomato")]}
     assert reviews.by_photo()[filled.image_sha256][0].source == "import"
     assert left.image_sha256 not in said(reviews)
+
+
+def test_what_nobody_reviewed_before_its_file_went_does_not_go_out(put, reviews, photos, file):
+    _gone, there = put({}, {})
+    photos.keep(there.image_sha256, b"photo")
+    assert export_labels(file, reviews, photos) == Exported(rows=1, gone=1)
+    assert [row["image_sha256"] for row in rows(file)] == [there.image_sha256]
 
 
 @pytest.mark.parametrize("time", ["", "2026-03-04T10:11:12+00:00"])
@@ -110,6 +119,23 @@ def test_a_label_that_is_older_than_what_its_reviewer_said_since_does_not_win(de
     desk.record(Review(only.id, NOW, only.image_sha256, "ana", "label", "onion"))
     bring(f"image_sha256,label,reviewer,time\n{only.image_sha256},potato,ana,2026-03-04T10:11:12+00:00\n")
     assert said(reviews) == {only.image_sha256: [("ana", "onion")]}
+
+
+def test_a_clock_that_is_ahead_does_not_win_over_what_is_said_at_the_desk_afterwards(desk, put, reviews, bring):
+    (only,) = put({})
+    ahead = (datetime.now(UTC) + timedelta(minutes=9)).isoformat()
+    bring(f"image_sha256,label,reviewer,time\n{only.image_sha256},potato,ana,{ahead}\n")
+    desk.record(Review(only.id, datetime.now(UTC), only.image_sha256, "ana", "label", "onion"))
+    assert said(reviews) == {only.image_sha256: [("ana", "onion")]}
+
+
+def test_no_name_that_a_file_brought_goes_out_as_a_formula_and_it_is_still_that_name(put, reviews, photos, file, bring):
+    (only,) = put({})
+    bring(f"image_sha256,label,reviewer\n{only.image_sha256},onion,=cmd()\n")
+    export_labels(file, reviews, photos)
+    assert [row["reviewer"] for row in rows(file)] == ["'=cmd()"]
+    assert bring() == Imported(new=0, known=1, empty=0)
+    assert said(reviews) == {only.image_sha256: [("=cmd()", "onion")]}
 
 
 def test_capitals_spaces_and_the_mark_of_a_spreadsheet_do_no_harm(put, reviews, bring):

@@ -64,7 +64,7 @@ class Desks(RuleBasedStateMachine):
         self.done.add("asked")
         turn = self.desk.next(*PEOPLE[person], lambda _photo: True)
         decided = {review.image_sha256 for _, review in self.standing if review.verdict != "skip"}
-        assert turn.waiting == PHOTOS - len(decided)
+        assert turn.queue.waiting == PHOTOS - len(decided)
         assert turn.prediction is None or turn.prediction.image_sha256 not in decided
         self.show(person, turn)
 
@@ -85,7 +85,7 @@ class Desks(RuleBasedStateMachine):
         self.done.add("took back")
         place = choice.draw(st.integers(0, len(self.standing) - 1))
         person, review = self.standing.pop(place)
-        self.show(person, self.desk.undo(review.id, *PEOPLE[person]))
+        self.show(person, self.desk.undo(review.id, *PEOPLE[person], lambda _photo: True))
 
     @rule(minutes=st.sampled_from([1, 9, 11]))
     def wait(self, minutes):

@@ -45,6 +45,15 @@ def test_a_photo_comes_back_as_it_was_and_takes_one_file(store):
     assert files(store) == [sha(b"one")]
 
 
+def test_all_that_is_kept_can_be_named_and_nothing_else_is(store):
+    assert store.names() == set()
+    keep(store, b"one")
+    keep(store, b"two")
+    (store.folder / sha(b"one")[:2] / "unfinished.new").write_bytes(b"on")
+    (store.folder / "0f").write_bytes(b"no folder")
+    assert store.names() == {sha(b"one"), sha(b"two")}
+
+
 @pytest.mark.parametrize("name", ["", "./../secret", "../secret", "f" * 64, "F" * 64, "a" * 63 + "\n"])
 def test_what_is_not_kept_is_nothing(store, name):
     keep(store, b"one")

@@ -24,7 +24,7 @@ def test_of_too_many_photos_the_reviewed_ones_go_that_a_retraining_has(store, de
     mistake = review_of(taken_back.image_sha256, "onion")
     for review in (review_of(skipped.image_sha256, "skip"), review_of(reviewed.image_sha256, None), mistake):
         desk.record(review)
-    desk.undo(mistake.id, "ana", uuid4())
+    desk.undo(mistake.id, "ana", uuid4(), store.holds)
     for one in (unreviewed, skipped, reviewed, taken_back):
         store.keep(one.image_sha256, b"x" * 8)
         os.link(store.path(one.image_sha256), tmp_path / one.image_sha256)

@@ -118,6 +118,8 @@ def test_no_line_holds_a_secret(schedule, home, command, monkeypatch):
     CRON is None or REAL_CRONTAB is None or os.geteuid() != 0, reason="cron is not installed, or tests are not root's"
 )
 def test_a_real_cron_runs_what_is_due_and_catches_up_on_what_was_missed(schedule, home, command, zenml, tmp_path):
+    if subprocess.run(["unshare", "--mount", "true"], capture_output=True, check=False).returncode:
+        pytest.skip("a view of the file system of its own is not allowed here")
     now = datetime.now()
     soon = now.replace(second=0, microsecond=0) + timedelta(minutes=1 if now.second < 50 else 2)
     store = ScheduleStore(home.schedules)

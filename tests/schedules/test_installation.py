@@ -1,12 +1,15 @@
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 
 import pytest
 
 from quality_gate.errors import UserError
 from quality_gate.schedules import installation
-from quality_gate.schedules.installation import install, listed, remove
+from quality_gate.schedules.installation import listed, remove
 from quality_gate.schedules.schedule import LastRun, ScheduleStore
+
+install = partial(installation.install, check=lambda pipeline, config: None)
 
 
 @pytest.fixture
@@ -93,6 +96,20 @@ def test_what_is_misspelt_is_told_and_nothing_is_installed(home, machine, pipeli
         install(home, pipeline, **options)
     assert machine == {"systemd": {}, "cron": {}}
     assert ScheduleStore(home.schedules).names() == []
+
+
+def test_a_configuration_that_the_pipeline_cannot_run_with_is_told_and_nothing_is_installed(home, machine, tmp_path):
+    config = tmp_path / "my.yaml"
+    config.touch()
+
+    def check(pipeline, configuration):
+        raise UserError(f"{pipeline} cannot run with {configuration.name}.")
+
+    with pytest.raises(UserError, match=r"drift cannot run with my\.yaml\."):
+        install(home, "drift", config=config, check=check)
+    assert machine == {"systemd": {}, "cron": {}}
+    assert ScheduleStore(home.schedules).names() == []
+    install(home, "drift", check=check)
 
 
 def test_files_and_folders_that_are_not_there_are_told(home, machine, tmp_path):

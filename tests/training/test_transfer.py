@@ -11,6 +11,7 @@ from quality_gate.models.manifest import file_digest
 from quality_gate.models.zoo import architecture
 from quality_gate.preprocess import PreprocessingSpec, preprocess
 from quality_gate.settings import TrainingSettings, TransferSettings
+from quality_gate.training import transfer
 from quality_gate.training.transfer import save_candidate, train_transfer
 
 SEED = 3
@@ -55,7 +56,7 @@ def parts(photos_in_memory):
 def train(parts, tmp_path_factory):
     """Trains on the generated photos; also gives what was reported."""
 
-    def run(seed=SEED, workers=1, **changes):
+    def run(seed=SEED, workers=1, hard_negatives=(), copies=1, **changes):
         listener = Listener()
         result = train_transfer(
             *parts,
@@ -64,6 +65,8 @@ def train(parts, tmp_path_factory):
             home=Home(tmp_path_factory.mktemp("home")),
             workers=workers,
             reporter=listener,
+            hard_negatives=hard_negatives,
+            copies=copies,
         )
         return result, listener
 
@@ -141,6 +144,41 @@ def test_the_head_knows_the_photos_it_was_trained_on(parts, train):
     with torch.inference_mode():
         answers = result.network(torch.from_numpy(tensors[:, 0])).argmax(dim=1).numpy()
     assert (answers == parts[0].labels).mean() > 0.9
+
+
+def test_hard_negatives_draw_the_head_towards_their_labels(parts, train):
+    photos = parts[0]
+    hard = [photos.image_ids[0], photos.image_ids[6]]
+
+    def doubt(result):
+        """Of the right answers for these photos."""
+        tensors = np.stack([preprocess(photo, result.spec)[0] for photo in photos.snapshot.photos(hard)])
+        with torch.inference_mode():
+            answers = result.network(torch.from_numpy(tensors)).log_softmax(dim=1).numpy()
+        return -answers[[0, 1], photos.labels[[0, 6]]].sum()
+
+    plain, emphasised = (train(finetune_epochs=0, hard_negatives=hard, copies=copies)[0] for copies in (1, 8))
+    assert doubt(emphasised) < doubt(plain) / 2
+
+
+def test_fine_tuning_learns_from_every_copy_and_nothing_else_is_repeated(parts, train, monkeypatch):
+    given = []
+    monkeypatch.setattr(
+        transfer, "fit", lambda network, train, held_out, *rest, **more: given.extend((train, held_out))
+    )
+    hard = [parts[0].image_ids[5], *parts[1].image_ids]
+
+    train(hard_negatives=hard, copies=3)
+
+    assert np.bincount(given[0].labels).tolist() == [8, 12, 8, 8]
+    assert len(given[0].inputs) == 36
+    assert torch.equal(given[0].inputs[10:12], given[0].inputs[12:14])
+    assert len(given[1].inputs) == len(parts[1])
+
+
+def test_copies_are_no_photos_when_it_is_decided_whether_to_fine_tune(parts, train):
+    _, listener = train(hard_negatives=parts[0].image_ids, copies=3, finetune_min_photos=17)
+    assert listener.lines[1] == "16 photos: too few to fine-tune (transfer.finetune_min_photos)"
 
 
 def test_a_saved_candidate_answers_in_production_as_it_was_trained(trained, parts, tmp_path):

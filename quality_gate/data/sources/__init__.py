@@ -93,9 +93,16 @@ def _with_reviewed(source: Source, reviewed: Source) -> Source:
 
     They have the classes that the model answers with, whatever the source called them; photos of others are left out.
     """
+    own = {file.path for file in (*source.files, *source.left_out)}
     named = [
         replace(file, path=f"{REVIEWED}/{file.path}", split=REVIEWED) for file in (*reviewed.files, *reviewed.left_out)
     ]
+    twice = next((file.path for file in named if file.path in own), None)
+    if twice is not None:
+        raise UserError(
+            f"data.reviewed: {twice} would be the name of two photos, for the source has a folder {REVIEWED} too; give "
+            "that folder another name, and the class its own with data.label_map."
+        )
     left_out = [
         file if file.problem else replace(file, problem=f"its class '{file.label}' is none of the source", origin=None)
         for file in named

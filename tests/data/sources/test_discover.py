@@ -64,6 +64,22 @@ def test_reviewed_photos_that_cannot_be_listed_are_one_sentence_about_them(two, 
     assert reason in error.value.message
 
 
+def test_a_class_may_be_called_as_the_folder_of_reviewed_photos_while_no_two_photos_get_one_name(
+    write_photos, tmp_path
+):
+    write_photos("a/1.png", "reviewed/2.png").rename(tmp_path / "source")
+    write_photos("a/1.png", "reviewed/3.png").rename(tmp_path / "operation")
+    settings = DataSettings(reviewed=str(tmp_path / "operation"))
+    assert listed(discover(tmp_path / "source", settings))[1:] == [
+        ("reviewed/2.png", "reviewed", ""),
+        ("reviewed/a/1.png", "a", "reviewed"), ("reviewed/reviewed/3.png", "reviewed", "reviewed"),
+    ]  # fmt: skip
+    (tmp_path / "source" / "reviewed" / "a").mkdir()
+    (tmp_path / "source" / "reviewed" / "2.png").rename(tmp_path / "source" / "reviewed" / "a" / "1.png")
+    with pytest.raises(UserError, match=r"^data\.reviewed: reviewed/a/1\.png would be the name of two photos"):
+        discover(tmp_path / "source", settings)
+
+
 def test_labels_of_reviewed_photos_are_not_renamed_again(two):
     source = discover(two[0], DataSettings(reviewed=str(two[1]), label_map={"a": "b", "b": "other"}))
     assert [file.label for file in source.files if file.split == "reviewed"] == ["b"]

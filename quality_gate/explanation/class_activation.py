@@ -1,4 +1,4 @@
-"""Where in a photo a network found what it answered: exact class activation maps, without torch.
+"""Exact class activation maps, from exported feature maps and without torch.
 
 A network that ends in global average pooling and one linear layer gives class c the logit
 
@@ -17,25 +17,18 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
-from quality_gate.inference import FEATURE_MAPS, PHOTOS_INPUT
+from quality_gate.inference import FEATURE_MAPS, PHOTOS_INPUT, open_session
 from quality_gate.models.manifest import ONNX_FILE, WEIGHTS_FILE
 
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession
 
-    from quality_gate.preprocess import PreprocessingSpec
+    from quality_gate.explanation.settings import Method
 
 
 # Of the largest logit of a photo: what float32 may lose in the sum over a thousand feature maps.
 _TOLERANCE = 1e-3
-
-# From no evidence to the most: opacity over the grey photo, and colour (the upper half of matplotlib's inferno, which
-# rises in lightness and can be read with any colour deficiency).
-_STEPS = (0.0, 0.25, 0.5, 0.75, 1.0)
-_OPACITY = (0.0, 0.45, 0.65, 0.75, 0.8)
-_COLOURS = ((87, 16, 110), (136, 34, 106), (203, 65, 73), (245, 125, 21), (252, 255, 164))
 
 
 def class_activation_map(
@@ -54,47 +47,8 @@ def class_activation_map(
     return np.tensordot(head_weight[class_index].astype(np.float64), maps.astype(np.float64), axes=1)
 
 
-def overlay(pixels: NDArray[np.uint8], activation: NDArray[np.floating[Any]]) -> NDArray[np.uint8]:
-    """Lay what speaks for a class over a photo.
-
-    The photo is made grey; places that speak against the class, or for nothing, stay grey, and the place that speaks
-    most for it is the lightest. Every photo has a scale of its own.
-
-    Args:
-        pixels: the photo as the network saw it, uint8, shape (S, S, 3).
-        activation: class activation map, shape (h, w).
-
-    Returns:
-        uint8, shape (S, S, 3).
-    """
-    height, width = pixels.shape[:2]
-    enlarged = Image.fromarray(activation.astype(np.float32)).resize((width, height), Image.Resampling.BICUBIC)
-    evidence = np.asarray(enlarged).clip(0)
-    strength = evidence / max(float(evidence.max()), np.finfo(np.float32).tiny)
-    grey = np.asarray(Image.fromarray(pixels).convert("L"), dtype=np.float64)[..., None]
-    colour = np.stack([np.interp(strength, _STEPS, channel) for channel in zip(*_COLOURS, strict=True)], axis=-1)
-    opacity = np.interp(strength, _STEPS, _OPACITY)[..., None]
-    result: NDArray[np.uint8] = (grey * (1 - opacity) + colour * opacity).round().astype(np.uint8)
-    return result
-
-
-def seen_pixels(tensor: NDArray[np.float32], spec: PreprocessingSpec) -> NDArray[np.uint8]:
-    """Turn a network's input back into the photo as it was resized.
-
-    Args:
-        tensor: shape (3, S, S).
-        spec: what it was normalised by.
-
-    Returns:
-        uint8, shape (S, S, 3).
-    """
-    levels = np.moveaxis(tensor, 0, -1) * np.asarray(spec.std) + np.asarray(spec.mean)
-    pixels: NDArray[np.uint8] = (255 * levels).round().clip(0, 255).astype(np.uint8)
-    return pixels
-
-
 @dataclass(frozen=True)
-class Explainer:
+class ClassActivation:
     """The exported network and the head its class activation maps are made with.
 
     Attributes:
@@ -107,9 +61,12 @@ class Explainer:
     weight: NDArray[np.float32]
     bias: NDArray[np.float32]
 
-    def activation_maps(
-        self, tensor: NDArray[np.float32], classes: Sequence[int]
-    ) -> tuple[NDArray[np.float64], ...] | None:
+    @property
+    def method(self) -> Method:
+        """How the maps are made."""
+        return "class_activation"
+
+    def maps(self, tensor: NDArray[np.float32], classes: Sequence[int]) -> tuple[NDArray[np.float64], ...] | None:
         """Class activation maps of one photo.
 
         Args:
@@ -127,26 +84,41 @@ class Explainer:
         return tuple(class_activation_map(maps, self.weight, index) for index in classes)
 
 
-def open_explainer(model_folder: Path) -> Explainer | None:
-    """Open a model for explanations.
+def class_activation(
+    session: InferenceSession, head: tuple[NDArray[np.float32], NDArray[np.float32]] | None
+) -> ClassActivation | None:
+    """Make ready what explains an exported network, and try it.
+
+    Args:
+        session: the network.
+        head: weight, shape (classes, F), and bias, shape (classes,), of its last layer; None where it has none.
+
+    Returns:
+        None where the network does not hand out its feature maps, has no linear head, or does more between them.
+    """
+    if head is None or FEATURE_MAPS not in {output.name for output in session.get_outputs()}:
+        return None
+    explainer = ClassActivation(session, *head)
+    size = session.get_inputs()[0].shape[-1]
+    probe = np.random.default_rng(0).standard_normal((3, size, size), dtype=np.float32)
+    return explainer if explainer.maps(probe, (0,)) is not None else None
+
+
+def open_class_activation(model_folder: Path) -> ClassActivation | None:
+    """Open a model for exact explanations.
 
     Args:
         model_folder: folder with ``model.onnx`` and ``weights.safetensors``.
 
     Returns:
-        None where the exported network does not hand out its feature maps, or its weights have no linear head.
-    """
-    import onnxruntime
+        None where its maps would not be exact; see :func:`class_activation`.
 
-    options = onnxruntime.SessionOptions()
+    Raises:
+        UnknownModelFormat: ONNX Runtime cannot load the network.
+    """
     # One thread: sums in another order would make another page of the same model.
-    options.intra_op_num_threads = 1
-    path = str(model_folder / ONNX_FILE)
-    session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
-    head = read_head(model_folder / WEIGHTS_FILE)
-    if head is None or FEATURE_MAPS not in {output.name for output in session.get_outputs()}:
-        return None
-    return Explainer(session, *head)
+    session = open_session(model_folder / ONNX_FILE, threads=1)
+    return class_activation(session, read_head(model_folder / WEIGHTS_FILE))
 
 
 def read_head(path: Path) -> tuple[NDArray[np.float32], NDArray[np.float32]] | None:
