@@ -33,8 +33,9 @@ from quality_gate.preprocess import preprocess
 from quality_gate.processors import available_processors
 from quality_gate.progress import Progress
 from quality_gate.settings import SplitSettings, TransferSettings
+from quality_gate.training.candidate import Candidate
 from quality_gate.training.threads import pin_threads
-from quality_gate.training.transfer import TransferResult, train_transfer
+from quality_gate.training.transfer import train_transfer
 
 SEED = 42
 HEAD = TransferSettings(training_views=("crop",), augmented_views=0, finetune_epochs=0)
@@ -121,7 +122,7 @@ def _photo_sets(photos: Path, folder: Path) -> PhotoSets:
     return photo_sets(snapshot, table.replace({"split": {"calibration": "train"}}))
 
 
-def _train(sets: PhotoSets, settings: TransferSettings, home: Path) -> tuple[TransferResult, list[tuple[float, str]]]:
+def _train(sets: PhotoSets, settings: TransferSettings, home: Path) -> tuple[Candidate, list[tuple[float, str]]]:
     stopwatch = Stopwatch([])
     result = train_transfer(
         sets.train,
@@ -135,7 +136,7 @@ def _train(sets: PhotoSets, settings: TransferSettings, home: Path) -> tuple[Tra
     return result, stopwatch.lines
 
 
-def _test(result: TransferResult, sets: PhotoSets) -> dict[str, float]:
+def _test(result: Candidate, sets: PhotoSets) -> dict[str, float]:
     import torch
 
     with torch.inference_mode():

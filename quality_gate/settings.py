@@ -14,7 +14,7 @@ from quality_gate.gate_name import GateName
 from quality_gate.preprocess import View
 from quality_gate.retraining_settings import RetrainingSettings
 from quality_gate.settings_section import Settings
-from quality_gate.training.recipe import Balance, Unfreezing
+from quality_gate.training.recipe import Balance, Schedule, Unfreezing
 
 
 def _different(views: tuple[View, ...]) -> tuple[View, ...]:
@@ -28,7 +28,7 @@ UnitInterval = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=1)]
 Views = Annotated[tuple[View, ...], AfterValidator(_different)]
 # The names of the model zoo, which cannot be asked without importing torch.
-MODELS = ("efficientnet_b0", "efficientnet_lite0", "mobilenet_v3_small", "resnet18", "resnet50")
+MODELS = ("compact_cnn", "efficientnet_b0", "efficientnet_lite0", "mobilenet_v3_small", "resnet18", "resnet50")
 
 
 def _names_a_network(name: str) -> str:
@@ -104,7 +104,8 @@ class TransferSettings(Settings):
     """The candidate: a network pretrained on ImageNet, taught the classes of this data.
 
     Attributes:
-        model: name in the model zoo.
+        model: name in the model zoo. ``compact_cnn`` has no pretrained weights: all of it is trained, on the first
+            of ``views``, mirrored and shifted on the fly; of the options below those of fine-tuning hold.
         weights_file: file with the pretrained weights (``.safetensors`` or ``.pth``); null takes the packaged or the
             published ones.
         size: edge of the photos, in pixels.
@@ -123,8 +124,10 @@ class TransferSettings(Settings):
             are computed once. null takes the backbone's own number; 0 keeps it frozen.
         unfreezing: ``at_once`` trains these stages from the first epoch; ``each_epoch`` opens one more with every
             epoch, ``on_plateau`` after an epoch without a better validation macro F1, the last stage first.
-        learning_rate: of fine-tuning, at its start.
-        find_learning_rate: start at the rate a range test finds instead.
+        learning_rate: of fine-tuning, at its start or, with ``one_cycle``, at its highest.
+        find_learning_rate: take the rate a range test finds instead.
+        schedule: ``plateau`` halves the rate, and stops, when nothing gets better; ``one_cycle`` makes all epochs, in
+            which the rate rises and falls once.
         weight_decay: of fine-tuning.
         batch_size: photos a step of fine-tuning.
         class_balance: ``sampler`` draws every class equally often, ``loss`` weighs rare classes more, ``both``, or
@@ -152,6 +155,7 @@ class TransferSettings(Settings):
     unfreezing: Unfreezing = "at_once"
     learning_rate: Annotated[float, Field(gt=0, le=1)] = 1e-4
     find_learning_rate: bool = False
+    schedule: Schedule = "plateau"
     weight_decay: Annotated[float, Field(ge=0, le=1)] = 1e-4
     batch_size: Annotated[int, Field(ge=2, le=4096)] = 32
     class_balance: Balance = "sampler"

@@ -45,8 +45,9 @@ def train_transfer(
     from quality_gate.progress import ConsoleReporter
     from quality_gate.reports.figures import training_figure
     from quality_gate.settings import TrainingSettings
+    from quality_gate.training.candidate import save_candidate
     from quality_gate.training.threads import pin_threads
-    from quality_gate.training.transfer import save_candidate, train_transfer
+    from quality_gate.training.transfer import train_transfer
 
     pin_threads(settings.threads)
     photos = photo_sets(snapshot, split.table)

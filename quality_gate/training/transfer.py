@@ -1,27 +1,21 @@
-"""The candidate: a pretrained network taught the classes of this data."""
+"""The candidate: a network, pretrained where there are weights, taught the classes of this data."""
 
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from quality_gate.models.checkpoint import save_weights
-from quality_gate.models.export import export_onnx
-from quality_gate.models.folder import ModelFolder
-from quality_gate.models.manifest import ONNX_FILE, WEIGHTS_FILE, ModelManifest, file_digest
-from quality_gate.models.zoo import TransferNetwork
-from quality_gate.preprocess import PreprocessingSpec
+from quality_gate.models.zoo import TransferNetwork, architecture
+from quality_gate.training.candidate import Candidate
 from quality_gate.training.features import Row, Seen
 from quality_gate.training.fit import fit
 from quality_gate.training.head import LinearHead, train_head
-from quality_gate.training.history import TrainingHistory
 from quality_gate.training.objective import Rows
 from quality_gate.training.pretrained import pretrained
 from quality_gate.training.recipe import fine_tuning
 from quality_gate.training.resume import Checkpoint
+from quality_gate.training.scratch import train_from_scratch
 
 if TYPE_CHECKING:
     import torch
@@ -29,24 +23,7 @@ if TYPE_CHECKING:
     from quality_gate.data.photo_set import PhotoSet
     from quality_gate.home import Home
     from quality_gate.progress import Reporter
-    from quality_gate.settings import TrainingSettings, TransferSettings
-
-
-@dataclass(frozen=True)
-class TransferResult:
-    """A trained candidate.
-
-    Attributes:
-        network: in evaluation mode, on the CPU.
-        spec: how photos become its input.
-        history: the passes of fine-tuning; epoch 0 is the head on frozen features.
-        inverse_regularisation: the C of the head that cross-validation chose.
-    """
-
-    network: TransferNetwork
-    spec: PreprocessingSpec
-    history: TrainingHistory
-    inverse_regularisation: float
+    from quality_gate.settings import TransferSettings
 
 
 def train_transfer(
@@ -61,8 +38,8 @@ def train_transfer(
     key: str = "",
     hard_negatives: Collection[str] = (),
     copies: int = 1,
-) -> TransferResult:
-    """Train the head to convergence on frozen features, then the last blocks.
+) -> Candidate:
+    """Train the head to convergence on frozen features, then the last blocks; without published weights, everything.
 
     What the frozen backbone sees of every photo is computed once and kept; both stages use it. With few photos the
     head alone is the candidate; the fine-tuned state is kept only where it is better on the validation photos. Where a
@@ -91,6 +68,12 @@ def train_transfer(
     """
     import torch
 
+    checkpoint = Checkpoint(home.checkpoints / f"{key}.safetensors", key, reporter.say) if key else None
+    learnt = train.repeated(hard_negatives, copies)
+    if not architecture(settings.model).pretrained:
+        return train_from_scratch(
+            learnt, validation, settings, seed=seed, workers=workers, reporter=reporter, checkpoint=checkpoint
+        )
     torch.manual_seed(seed)
     start = pretrained(settings, len(train.classes), home, workers=workers)
     network = start.network
@@ -99,7 +82,6 @@ def train_transfer(
     finetune = recipe.epochs > 0
     rows = training_rows(settings)
     look = partial(start.backbone.see, seed=seed, activations=finetune)
-    learnt = train.repeated(hard_negatives, copies)
     seen = look(learnt, rows, on_progress=reporter.progress("features of train"))
     held_out = look(validation, [Row(settings.views[0])], on_progress=reporter.progress("features of validation"))
     labels = learnt.labels.repeat(len(rows))
@@ -118,43 +100,15 @@ def train_transfer(
         stages=tuple(network.tail),
         freeze_batch_norm=True,
         on_epoch=lambda epoch: reporter.say(str(epoch)),
-        checkpoint=Checkpoint(home.checkpoints / f"{key}.safetensors", key, reporter.say) if key else None,
+        checkpoint=checkpoint,
     )
-    return TransferResult(network.cpu().eval(), start.spec, history, head.inverse_regularisation)
+    return Candidate(network.cpu().eval(), start.spec, history)
 
 
 def training_rows(settings: TransferSettings) -> list[Row]:
     """The rows of each training photo: its views, then the changed copies of the first."""
     plain = [Row(view) for view in settings.training_views]
     return plain + [Row(settings.training_views[0], copy) for copy in range(1, settings.augmented_views + 1)]
-
-
-def save_candidate(
-    result: TransferResult, settings: TrainingSettings, classes: tuple[str, ...], digests: dict[str, str], folder: Path
-) -> ModelFolder:
-    """Write a trained candidate as a model folder: weights, exported network, manifest.
-
-    Args:
-        result: the trained candidate.
-        settings: of the run.
-        classes: labels in the order of the logits.
-        digests: of what it was made from.
-        folder: an empty folder.
-    """
-    save_weights(result.network, folder)
-    export_onnx(result.network, result.spec.size, folder)
-    ModelManifest(
-        name=settings.name,
-        architecture=settings.transfer.model,
-        classes=classes,
-        preprocessing=result.spec,
-        digests={
-            **digests,
-            "weights": file_digest(folder / WEIGHTS_FILE),
-            "onnx": file_digest(folder / ONNX_FILE),
-        },
-    ).save(folder)
-    return ModelFolder(folder)
 
 
 def _inputs(seen: Seen) -> torch.Tensor:

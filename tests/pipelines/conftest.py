@@ -2,7 +2,7 @@
 
 import re
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -143,6 +143,12 @@ def run_each(checkout) -> Callable[..., dict[str, tuple[int, str]]]:
 
 
 @pytest.fixture(scope="session")
+def small() -> Callable[[Mapping[str, Any]], dict[str, Any]]:
+    """Makes the parameters of a run cheap, and has its gate let every model through."""
+    return lambda parameters: _laid_over(parameters, SMALL)
+
+
+@pytest.fixture(scope="session")
 def configure(checkout):
     """Writes a run configuration: the small one with changed sections; returns its name, below the working folder.
 
@@ -153,11 +159,17 @@ def configure(checkout):
 
 def _configure(path: Path, source: Path, changes: dict[str, Any]) -> str:
     beside = {key: changes.pop(key) for key in ("enable_cache", "settings") if key in changes}
-    parameters = SMALL | {"data": {"source": str(source), "workers": 1}}
-    for section, values in changes.items():
-        parameters[section] = parameters.get(section, {}) | values if isinstance(values, dict) else values
+    parameters = _laid_over(SMALL | {"data": {"source": str(source), "workers": 1}}, changes)
     path.write_text(yaml.safe_dump({**beside, "parameters": parameters}))
     return path.name
+
+
+def _laid_over(parameters: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """Parameters with some of the values of their sections changed."""
+    changed = dict(parameters)
+    for section, values in changes.items():
+        changed[section] = changed.get(section, {}) | values if isinstance(values, dict) else values
+    return changed
 
 
 @pytest.fixture(scope="session")
