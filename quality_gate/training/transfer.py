@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
 
 from quality_gate.models.checkpoint import save_weights
 from quality_gate.models.export import export_onnx
@@ -17,7 +20,7 @@ from quality_gate.preprocess import PreprocessingSpec
 from quality_gate.training.features import Row, Seen
 from quality_gate.training.fit import fit
 from quality_gate.training.head import LinearHead, train_head
-from quality_gate.training.history import TrainingHistory
+from quality_gate.training.history import Epoch, TrainingHistory
 from quality_gate.training.objective import Rows
 from quality_gate.training.pretrained import pretrained
 from quality_gate.training.recipe import fine_tuning
@@ -30,6 +33,9 @@ if TYPE_CHECKING:
     from quality_gate.home import Home
     from quality_gate.progress import Reporter
     from quality_gate.settings import TrainingSettings, TransferSettings
+
+# Features, class numbers, duplicate groups and seed in, as of `train_head`; the head out.
+HeadTrainer = Callable[["NDArray[np.float32]", "NDArray[np.int64]", "NDArray[np.int64]", int], LinearHead]
 
 
 @dataclass(frozen=True)
@@ -61,6 +67,8 @@ def train_transfer(
     key: str = "",
     hard_negatives: Collection[str] = (),
     copies: int = 1,
+    learn_head: HeadTrainer = train_head,
+    on_epoch: Callable[[Epoch], None] | None = None,
 ) -> TransferResult:
     """Train the head to convergence on frozen features, then the last blocks.
 
@@ -85,6 +93,8 @@ def train_transfer(
         hard_negatives: SHA-256 of photos that a model has answered wrongly; those that are not in ``train`` are passed
             over.
         copies: how often each of them counts in training.
+        learn_head: fits the head on the frozen features.
+        on_epoch: called after every pass; what it raises ends the training.
 
     Raises:
         UserError: the model is not in the zoo, or its weights cannot be had.
@@ -105,10 +115,16 @@ def train_transfer(
     labels = learnt.labels.repeat(len(rows))
 
     reporter.say("head: logistic regression on frozen features")
-    head = train_head(seen.features, labels, learnt.groups.repeat(len(rows)), seed)
+    head = learn_head(seen.features, labels, learnt.groups.repeat(len(rows)), seed)
     _set_head(network, head)
     if len(train) < settings.finetune_min_photos:
         reporter.say(f"{len(train)} photos: too few to fine-tune (transfer.finetune_min_photos)")
+
+    def tell(epoch: Epoch) -> None:
+        reporter.say(str(epoch))
+        if on_epoch:
+            on_epoch(epoch)
+
     history = fit(
         network.tail_and_head() if finetune else network.head,
         Rows(_inputs(seen), labels),
@@ -117,7 +133,7 @@ def train_transfer(
         start.device,
         stages=tuple(network.tail),
         freeze_batch_norm=True,
-        on_epoch=lambda epoch: reporter.say(str(epoch)),
+        on_epoch=tell,
         checkpoint=Checkpoint(home.checkpoints / f"{key}.safetensors", key, reporter.say) if key else None,
     )
     return TransferResult(network.cpu().eval(), start.spec, history, head.inverse_regularisation)
