@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
@@ -38,6 +39,12 @@ class TrialRecord:
     epochs: tuple[Epoch, ...]
     seconds: float
     note: str = ""
+
+    @property
+    def measured(self) -> float:
+        """The value of a complete trial."""
+        assert self.value is not None
+        return self.value
 
 
 @dataclass(frozen=True)
@@ -82,15 +89,17 @@ class TuningResult(StepValue):
     def best(self) -> TrialRecord:
         """The trial with the best value; among equals the earliest, so that the recipe is kept where none is better."""
         complete = [trial for trial in self.trials if trial.state == "complete"]
-        return max(complete, key=lambda trial: (self._rank(trial), -trial.number))
+        return max(complete, key=lambda trial: (self.goodness(trial), -trial.number))
 
     @property
     def gain(self) -> float:
         """By how much the best is better than the recipe, 0 or more."""
-        return self._rank(self.best) - self._rank(self.recipe)
+        return self.goodness(self.best) - self.goodness(self.recipe)
 
-    def _rank(self, trial: TrialRecord) -> float:
-        assert trial.value is not None
+    def goodness(self, trial: TrialRecord) -> float:
+        """The value of a trial, turned so that higher is better; −∞ for one without."""
+        if trial.value is None:
+            return -math.inf
         return trial.value if self.metric == "macro_f1" else -trial.value
 
     def count(self, state: State) -> int:
@@ -124,12 +133,13 @@ def configuration(run: TrainingSettings, settings: Mapping[str, Any]) -> str:
         settings: of the candidate, by name.
     """
     changed = run.model_copy(update={"transfer": run.transfer.model_copy(update=dict(settings))})
-    given = _difference(changed.model_dump(mode="json"), TrainingSettings().model_dump(mode="json"))
+    # How it was tuned is nothing to train with.
+    given = _difference(changed.model_dump(mode="json", exclude={"tuning"}), TrainingSettings().model_dump(mode="json"))
     return _yaml({"parameters": {"name": run.name, **given}})
 
 
 def _difference(values: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[str, Any]:
-    """The values that are not the defaults; what has no defaults of its own is whole."""
+    """The values that are not the defaults; names of classes have none."""
     found: dict[str, Any] = {}
     for name, value in values.items():
         if name not in defaults:

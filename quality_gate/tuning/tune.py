@@ -59,13 +59,15 @@ def tune(
         UserError: there are too few photos, a range cannot hold the recipe, the recipe cannot be trained with, or the
             time was not enough for it.
     """
+    import optuna
+
     _check_enough(train, validation)
     tuning = settings.tuning
     budget = Budget.of(tuning.minutes, clock)
     space = Space.around(settings.transfer, tuning.search, len(train))
     key = study_key(digests, space, tuning, settings.seed)
     attempt = _attempt(train, validation, settings.seed, home, workers, BudgetedReporter(reporter, budget))
-    with quiet("optuna"):
+    with quiet(optuna.__name__):
         study = KeptStudy(home.tuning(settings.name) / f"{key}.journal", space, tuning)
         search(study, space, tuning, attempt, budget=budget, run=run, reporter=reporter)
         importance = study.importance()
