@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 import yaml
 
-from quality_gate.settings import TrainingSettings
+from quality_gate.settings import TrainingSettings, TransferSettings
 from quality_gate.step_value import StepValue
 from quality_gate.training.history import Epoch
 from quality_gate.tuning.settings import Metric
@@ -132,7 +132,8 @@ def configuration(run: TrainingSettings, settings: Mapping[str, Any]) -> str:
         run: the settings that were tuned, with absolute paths.
         settings: of the candidate, by name.
     """
-    changed = run.model_copy(update={"transfer": run.transfer.model_copy(update=dict(settings))})
+    transfer = TransferSettings.model_validate(run.transfer.model_dump() | dict(settings))
+    changed = run.model_copy(update={"transfer": transfer})
     # How it was tuned is nothing to train with.
     given = _difference(changed.model_dump(mode="json", exclude={"tuning"}), TrainingSettings().model_dump(mode="json"))
     return _yaml({"parameters": {"name": run.name, **given}})

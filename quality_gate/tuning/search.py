@@ -124,6 +124,9 @@ def _one_trial(
         if not study.done():
             nested.finish(succeeded=False)
             raise
+    except BaseException:
+        nested.finish(succeeded=False)
+        raise
     study.tell(
         trial,
         state,

@@ -8,7 +8,7 @@ from torch import nn
 
 from quality_gate.models.zoo import TransferNetwork
 from quality_gate.preprocess import PreprocessingSpec, preprocess
-from quality_gate.training import features
+from quality_gate.training import features as module
 from quality_gate.training.features import FrozenBackbone, Row, read_rows
 
 SPEC = PreprocessingSpec(32, ("crop",), (0.4, 0.5, 0.6), (0.2, 0.25, 0.3))
@@ -86,7 +86,7 @@ def test_of_a_photo_only_the_rows_are_computed_that_were_not_seen_before(network
         return read_rows(photo, image_id, rows, spec, seed)
 
     see(network, photos, tmp_path, rows=ROWS[:1])
-    monkeypatch.setattr(features, "read_rows", counted)
+    monkeypatch.setattr(module, "read_rows", counted)
     reordered = [*ROWS[1:], ROWS[0]]
     found = see(network, photos, tmp_path, rows=reordered)
     assert set(computed) == {tuple(ROWS[1:])}

@@ -69,6 +69,7 @@ def test_an_interrupted_tuning_goes_on_where_it_was(tuning, another, formula):
     first = formula(tuning.clock)
     with pytest.raises(KeyboardInterrupt):
         tuning.run(killed)
+    assert [run.succeeded for run in tuning.tracked.runs] == [True] * 6 + [False]
     study, rest = tuning.run()
     assert first.tried + rest == expected
     assert len(study.done()) == 12
