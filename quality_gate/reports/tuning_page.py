@@ -85,17 +85,21 @@ def verdict(result: TuningResult) -> Verdict:
     )
     noise = chance(result)
     if noise is not None and result.gain < noise:
-        detail = f"On {result.validation_photos:,} photos a difference below about {number(noise)} may be chance. "
+        rarest = f"of the rarest class there are {min(result.validation_counts):,}"
+        detail = f"On these photos ({rarest}) a difference below about {number(noise)} may be chance. "
         return Verdict("warn", headline, detail + chosen, "may be chance")
     return Verdict("pass", headline, chosen, "better")
 
 
 def chance(result: TuningResult) -> float | None:
-    """Standard error of a share as large as the recipe's macro F1 on as many photos; None for a Brier score."""
-    value = result.recipe.measured
+    """Standard error of a macro F1 as large as the recipe's, taken for the mean of shares; None for a Brier score.
+
+    Classes count alike, so that the few photos of a rare one make most of it.
+    """
     if result.metric != "macro_f1":
         return None
-    return math.sqrt(max(value * (1 - value), 0.0) / result.validation_photos)
+    value, counts = result.recipe.measured, result.validation_counts
+    return math.sqrt(value * (1 - value) * sum(1 / count for count in counts)) / len(counts)
 
 
 def _row(trial: TrialRecord) -> Row:

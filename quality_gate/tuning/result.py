@@ -69,7 +69,7 @@ class TuningResult(StepValue):
         trials: in order; the first complete one is the recipe.
         importance: of the settings.
         photos: to train on.
-        validation_photos: on which the metric was measured.
+        validation_counts: photos of each class on which the metric was measured.
         study: digest of what the trials share.
     """
 
@@ -77,8 +77,13 @@ class TuningResult(StepValue):
     trials: tuple[TrialRecord, ...]
     importance: Importance
     photos: int
-    validation_photos: int
+    validation_counts: tuple[int, ...]
     study: str
+
+    @property
+    def validation_photos(self) -> int:
+        """On which the metric was measured."""
+        return sum(self.validation_counts)
 
     @property
     def recipe(self) -> TrialRecord:
@@ -117,7 +122,8 @@ class TuningResult(StepValue):
             TrialRecord(**trial | {"epochs": tuple(Epoch(**epoch) for epoch in trial["epochs"])})
             for trial in values["trials"]
         )
-        return cls(**values | {"trials": trials, "importance": Importance(**values["importance"])})
+        counts, importance = tuple(values["validation_counts"]), Importance(**values["importance"])
+        return cls(**values | {"trials": trials, "importance": importance, "validation_counts": counts})
 
 
 def overlay(settings: Mapping[str, Any]) -> str:

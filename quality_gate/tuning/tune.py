@@ -71,7 +71,8 @@ def tune(
         study = KeptStudy(home.tuning(settings.name) / f"{key}.journal", space, tuning)
         search(study, space, tuning, attempt, budget=budget, run=run, reporter=reporter)
         importance = study.importance()
-    return TuningResult(tuning.metric, tuple(study.records()), importance, len(train), len(validation), key)
+    counts = tuple(np.bincount(validation.labels).tolist())
+    return TuningResult(tuning.metric, tuple(study.records()), importance, len(train), counts, key)
 
 
 class RememberedHeads:

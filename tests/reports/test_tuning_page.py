@@ -3,7 +3,7 @@ import re
 import pytest
 
 from quality_gate.reports.tuning_figures import best_so_far, history_figure, importance_figure
-from quality_gate.reports.tuning_page import SHOWN_TRIALS, tuning_page, verdict
+from quality_gate.reports.tuning_page import SHOWN_TRIALS, chance, tuning_page, verdict
 from quality_gate.training.history import Epoch
 from quality_gate.tuning.result import Importance, TrialRecord, TuningResult
 
@@ -26,8 +26,8 @@ TRIALS = (
 )
 
 
-def result(*trials, metric="macro_f1", importance=IMPORTANCE, photos=200):
-    return TuningResult(metric, trials or TRIALS, importance, 900, photos, "a" * 64)
+def result(*trials, metric="macro_f1", importance=IMPORTANCE, counts=(150, 50)):
+    return TuningResult(metric, trials or TRIALS, importance, 900, counts, "a" * 64)
 
 
 def page(*trials, **changes):
@@ -44,7 +44,8 @@ def rows(text):
     [
         (result(), "pass", "better"),
         (result(trial(1, 0.8), trial(2, 0.81, mixup=0.1)), "warn", "may be chance"),
-        (result(trial(1, 0.8), trial(2, 0.81, mixup=0.1), photos=90_000), "pass", "better"),
+        (result(trial(1, 0.8), trial(2, 0.81, mixup=0.1), counts=(45_000, 45_000)), "pass", "better"),
+        (result(counts=(197, 1)), "warn", "may be chance"),
         (result(trial(1, 0.8), trial(2, 0.8, mixup=0.1)), "none", "recipe kept"),
         (result(trial(1, 0.8), trial(2, 0.7, mixup=0.1), metric="brier"), "pass", "better"),
     ],
@@ -53,6 +54,12 @@ def test_the_page_opens_with_what_was_found_and_whether_it_may_be_chance(found, 
     said = verdict(found)
     assert (said.status, said.label) == (status, label)
     assert said.headline.replace("'", "&#39;") in tuning_page(found, name="produce", command=COMMAND)
+
+
+def test_what_may_be_chance_is_the_standard_error_of_the_mean_over_classes():
+    # Of each class a share of 0.8, on 16 and on 4 photos: errors of 0.1 and 0.2.
+    assert chance(result(counts=(16, 4))) == pytest.approx((0.1**2 + 0.2**2) ** 0.5 / 2)
+    assert chance(result(metric="brier")) is None
 
 
 def test_every_trial_has_its_row_the_best_first():

@@ -12,6 +12,8 @@ from quality_gate.settings import TrainingSettings
 from quality_gate.tuning.settings import SearchSettings
 from steps import tune as module
 
+pytestmark = pytest.mark.slow
+
 SEARCH = dict.fromkeys(SearchSettings.model_fields) | {
     "augmented_views": [0, 1],
     "finetune_min_photos": [0, 2000],

@@ -14,7 +14,7 @@ def trial(number, value=None, state="complete", **settings):
 
 
 def result(*trials, metric="macro_f1"):
-    return TuningResult(metric, trials, Importance({"mixup": 1.0}, 5), 80, 20, "a" * 64)
+    return TuningResult(metric, trials, Importance({"mixup": 1.0}, 5), 80, (15, 5), "a" * 64)
 
 
 def test_the_best_is_the_highest_macro_f1_and_the_lowest_brier_score():
