@@ -102,6 +102,7 @@ def recipe(sets: PhotoSets, settings: TrainingSettings, epochs: int, seed: int) 
         seed=seed,
         workers=1,
         reporter=ConsoleReporter(),
+        on_epoch=lambda epoch: print(f"recipe: {epoch}", flush=True),
         checkpoint=None,
     )
     seconds = time.process_time() - started

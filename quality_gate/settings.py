@@ -15,6 +15,7 @@ from quality_gate.preprocess import View
 from quality_gate.retraining_settings import RetrainingSettings
 from quality_gate.settings_section import Settings
 from quality_gate.training.recipe import Balance, Schedule, Unfreezing
+from quality_gate.tuning.settings import TuningSettings
 
 
 def _different(views: tuple[View, ...]) -> tuple[View, ...]:
@@ -261,6 +262,7 @@ class TrainingSettings(Settings):
     gate: GateSettings = GateSettings()
     serving: ServingSettings = ServingSettings()
     retraining: RetrainingSettings = RetrainingSettings()
+    tuning: TuningSettings = TuningSettings()
 
     @property
     def digest(self) -> str:

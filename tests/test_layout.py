@@ -11,7 +11,7 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 HEAVY = {
     "bentoml", "captum", "cv2", "evidently", "great_expectations", "jinja2", "matplotlib", "mlflow", "onnxruntime",
-    "pandas", "pyarrow", "scipy", "sklearn", "timm", "torch", "torchvision", "tqdm", "zenml",
+    "optuna", "pandas", "pyarrow", "scipy", "sklearn", "timm", "torch", "torchvision", "tqdm", "zenml",
 }  # fmt: skip
 # Subclasses of a library's classes cannot be written down without it; all else imports it where it is used.
 NEEDED_AT_THE_TOP = {
@@ -45,6 +45,7 @@ LIGHT = (
     "quality_gate.settings",
     "quality_gate.tracking",
     "quality_gate.training.history",
+    "quality_gate.tuning.result",
 )
 
 

@@ -43,7 +43,7 @@ def value_of(found, dotted):
 
 FIELDS = list(fields())
 # What says in its own words what it expects.
-WORDED = {"data.source", "data.label_map"}
+WORDED = {"data.source", "data.label_map", *(field for field in FIELDS if field.startswith("tuning.search."))}
 SECTIONS = sorted({field.split(".")[0] for field in FIELDS if "." in field})
 AT_THE_LIMIT = [
     ("seed", 0), ("seed", 2**32 - 1), ("data.workers", 0), ("data.exclude_suspects", 0),

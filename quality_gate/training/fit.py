@@ -154,6 +154,7 @@ def _validate(
         learning_rate=state.learning_rate,
         best=_is_best(metrics.macro_f1, metrics.log_loss, state.history),
         open_stages=opened,
+        brier=metrics.brier,
     )
     return replace(epoch, stop=_stop_reason([*state.history, epoch], recipe))
 

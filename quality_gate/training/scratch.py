@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from quality_gate.data.photo_set import PhotoSet
     from quality_gate.progress import Reporter
     from quality_gate.settings import TransferSettings
+    from quality_gate.training.history import Epoch
     from quality_gate.training.resume import Checkpoint
 
 
@@ -34,6 +36,7 @@ def train_from_scratch(
     seed: int,
     workers: int,
     reporter: Reporter,
+    on_epoch: Callable[[Epoch], None],
     checkpoint: Checkpoint | None,
 ) -> Candidate:
     """Train all stages of a network on mirrored and shifted photos, normalised by their own means and deviations.
@@ -47,7 +50,8 @@ def train_from_scratch(
         settings: of the candidate; all its passes are made, however few photos there are.
         seed: of every random choice.
         workers: threads that read photos.
-        reporter: told how far it is.
+        reporter: told how far the reading is.
+        on_epoch: called after every pass.
         checkpoint: where the state is left after each pass.
 
     Raises:
@@ -77,7 +81,7 @@ def train_from_scratch(
         fine_tuning(whole, stages=len(network.stages), photos=len(train), seed=seed),
         device,
         prepare=shift_and_mirror,
-        on_epoch=lambda epoch: reporter.say(str(epoch)),
+        on_epoch=on_epoch,
         checkpoint=checkpoint,
     )
     return Candidate(network.cpu().eval(), spec, history)

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from functools import partial
 from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
 
 from quality_gate.models.zoo import TransferNetwork, architecture
 from quality_gate.training.candidate import Candidate
 from quality_gate.training.features import Row, Seen
 from quality_gate.training.fit import fit
 from quality_gate.training.head import LinearHead, train_head
+from quality_gate.training.history import Epoch
 from quality_gate.training.objective import Rows
 from quality_gate.training.pretrained import pretrained
 from quality_gate.training.recipe import fine_tuning
@@ -25,6 +29,9 @@ if TYPE_CHECKING:
     from quality_gate.progress import Reporter
     from quality_gate.settings import TransferSettings
 
+# Features, class numbers, duplicate groups and seed in, as of `train_head`; the head out.
+HeadTrainer = Callable[["NDArray[np.float32]", "NDArray[np.int64]", "NDArray[np.int64]", int], LinearHead]
+
 
 def train_transfer(
     train: PhotoSet,
@@ -38,6 +45,8 @@ def train_transfer(
     key: str = "",
     hard_negatives: Collection[str] = (),
     copies: int = 1,
+    learn_head: HeadTrainer = train_head,
+    on_epoch: Callable[[Epoch], None] | None = None,
 ) -> Candidate:
     """Train the head to convergence on frozen features, then the last blocks; without published weights, everything.
 
@@ -62,17 +71,31 @@ def train_transfer(
         hard_negatives: SHA-256 of photos that a model has answered wrongly; those that are not in ``train`` are passed
             over.
         copies: how often each of them counts in training.
+        learn_head: fits the head on the frozen features.
+        on_epoch: called after every pass; what it raises ends the training.
 
     Raises:
         UserError: the model is not in the zoo, or its weights cannot be had.
     """
     import torch
 
+    def tell(epoch: Epoch) -> None:
+        reporter.say(str(epoch))
+        if on_epoch:
+            on_epoch(epoch)
+
     checkpoint = Checkpoint(home.checkpoints / f"{key}.safetensors", key, reporter.say) if key else None
     learnt = train.repeated(hard_negatives, copies)
     if not architecture(settings.model).pretrained:
         return train_from_scratch(
-            learnt, validation, settings, seed=seed, workers=workers, reporter=reporter, checkpoint=checkpoint
+            learnt,
+            validation,
+            settings,
+            seed=seed,
+            workers=workers,
+            reporter=reporter,
+            on_epoch=tell,
+            checkpoint=checkpoint,
         )
     torch.manual_seed(seed)
     start = pretrained(settings, len(train.classes), home, workers=workers)
@@ -87,10 +110,11 @@ def train_transfer(
     labels = learnt.labels.repeat(len(rows))
 
     reporter.say("head: logistic regression on frozen features")
-    head = train_head(seen.features, labels, learnt.groups.repeat(len(rows)), seed)
+    head = learn_head(seen.features, labels, learnt.groups.repeat(len(rows)), seed)
     _set_head(network, head)
     if len(train) < settings.finetune_min_photos:
         reporter.say(f"{len(train)} photos: too few to fine-tune (transfer.finetune_min_photos)")
+
     history = fit(
         network.tail_and_head() if finetune else network.head,
         Rows(_inputs(seen), labels),
@@ -99,7 +123,7 @@ def train_transfer(
         start.device,
         stages=tuple(network.tail),
         freeze_batch_norm=True,
-        on_epoch=lambda epoch: reporter.say(str(epoch)),
+        on_epoch=tell,
         checkpoint=checkpoint,
     )
     return Candidate(network.cpu().eval(), start.spec, history)

@@ -13,6 +13,7 @@ import yaml
 from quality_gate.data.scenes import write_demo_photos
 from quality_gate.home import Home
 from quality_gate.ledger import Ledger, LedgerEntry
+from quality_gate.tuning.settings import SearchSettings
 
 NAME = "visual_quality_gate"
 
@@ -29,6 +30,13 @@ SMALL: dict[str, Any] = {
     },
 }  # fmt: skip
 
+
+# Whether to fine-tune, how fast, and on how many copies.
+SEARCH: dict[str, Any] = dict.fromkeys(SearchSettings.model_fields) | {
+    "augmented_views": [0, 1],
+    "finetune_min_photos": [0, 2000],
+    "learning_rate": {"low": 1e-4, "high": 1e-2},
+}
 
 # A command for one file after another, in one process: starting takes longer than failing.
 RUN_EACH = """
@@ -202,3 +210,22 @@ def mislabelled(photos, tmp_path_factory):
         for photo in moved[name]:
             photo.rename(folder / "train" / target / photo.name)
     return folder
+
+
+@pytest.fixture(scope="session")
+def tune(checkout, configure, photos):
+    """Tunes a gate called ``tuned``, with so many trials; settings of tuning that are named stand in its file."""
+
+    def run(trials: int, **changes: Any) -> tuple[int, str]:
+        file = configure("tuning.yaml", photos, name="tuned", tuning={"trials": trials, "search": SEARCH} | changes)
+        return checkout.run("zenml", "pipeline", "run", "tuning", "--config", file)
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def tuned(tune):
+    """What the first three trials said."""
+    code, said = tune(3)
+    assert code == 0, said
+    return said

@@ -290,6 +290,9 @@ def test_the_moving_average_is_what_is_validated_and_kept():
     right = np.arange(len(validation.labels)), validation.labels
     log_loss = -np.log(softmax(predict_logits(network, validation.inputs, CPU))[right]).mean()
     assert log_loss == pytest.approx(history.best.log_loss, rel=1e-5)
+    answers = softmax(predict_logits(network, validation.inputs, CPU))
+    brier = ((answers - np.eye(answers.shape[1])[validation.labels]) ** 2).sum(axis=1).mean()
+    assert brier == pytest.approx(history.best.brier, rel=1e-5)
     kept = network.state_dict()["6.weight"]
     assert not any(torch.equal(kept, step["6.weight"]) for step in steps)
 
