@@ -163,11 +163,30 @@ class TransferSettings(Settings):
     threads: Annotated[int, Field(ge=0)] = 0
 
 
+class WatchedClassSettings(Settings):
+    """A class that must not be missed.
+
+    Attributes:
+        label: the class, as it is called after ``data.label_map``.
+        min_recall: share of its photos that are to be found.
+    """
+
+    label: Annotated[str, Field(min_length=1)]
+    min_recall: Share
+
+
 class CalibrationSettings(Settings):
-    """The promise made of accepted answers: at most ``alpha`` wrong, with confidence 1 − ``delta``."""
+    """The promise made of accepted answers: at most ``alpha`` wrong, with confidence 1 − ``delta``.
+
+    Attributes:
+        alpha: largest share of wrong answers among the accepted.
+        delta: probability that the promise is not kept.
+        watched_class: the class whose probability needs not be the highest to be the answer; null: none.
+    """
 
     alpha: Share = 0.05
     delta: Share = 0.1
+    watched_class: WatchedClassSettings | None = None
 
 
 class EvaluationSettings(Settings):
@@ -188,6 +207,7 @@ class GateSettings(Settings):
     Attributes:
         min_macro_f1: floor of the test macro F1.
         min_class_recall: floor of the recall of every class.
+        min_watched_recall: floor of the recall of ``calibration.watched_class`` at its threshold; null: none.
         max_brier: ceiling of the multi-class Brier score (0 is perfect, 2 the worst).
         max_ece: ceiling of the expected calibration error.
         min_margin_over_baselines: macro F1 by which the model must beat the better of the two baselines.
@@ -207,6 +227,7 @@ class GateSettings(Settings):
 
     min_macro_f1: UnitInterval = 0.80
     min_class_recall: UnitInterval = 0.65
+    min_watched_recall: UnitInterval | None = None
     max_brier: Annotated[float, Field(ge=0, le=2)] = 0.20
     max_ece: UnitInterval = 0.08
     min_margin_over_baselines: Annotated[float, Field(ge=-1, le=1)] = 0.05

@@ -8,7 +8,8 @@ from typing import Any, Literal
 
 from quality_gate.evaluation.bootstrap import Interval
 from quality_gate.evaluation.power import duel_power
-from quality_gate.evaluation.scores import ChampionComparison, Evaluation, RollingTest
+from quality_gate.evaluation.scores import ChampionComparison, Evaluation, RollingTest, WatchedScores
+from quality_gate.evaluation.watched import too_few_to_claim
 from quality_gate.evaluation.wording import USUAL_PLACES, number, places_to_tell_apart
 from quality_gate.settings import GateSettings
 from quality_gate.step_value import StepValue
@@ -104,10 +105,15 @@ class GateResult(StepValue):
 def apply_gate(evaluation: Evaluation, settings: GateSettings) -> GateResult:
     """Judge a candidate by every rule of ``settings``."""
     power = duel_power(evaluation, settings.non_inferiority_margin)
-    warning = power.warning() if power else ""
+    watched = evaluation.watched
+    warnings = (
+        power.warning() if power else "",
+        too_few_to_claim(watched.chosen, evaluation.routing.delta) if watched else "",
+    )
     return GateResult(
         rules=(
             *_quality_rules(evaluation, settings),
+            *_watched_rules(evaluation.watched, settings.min_watched_recall),
             *_baseline_rules(evaluation, settings),
             champion_rule(evaluation.champion, evaluation.classes, settings),
             *_coverage_rules(evaluation.champion, settings),
@@ -118,7 +124,7 @@ def apply_gate(evaluation: Evaluation, settings: GateSettings) -> GateResult:
             limit_rule("model size (MB)", evaluation.model_mb, "at most", settings.max_model_mb),
             limit_rule("latency of one photo (ms)", evaluation.latency_ms, "at most", settings.max_latency_ms),
         ),
-        warnings=(warning,) if warning else (),
+        warnings=tuple(warning for warning in warnings if warning),
     )
 
 
@@ -135,6 +141,16 @@ def _quality_rules(evaluation: Evaluation, settings: GateSettings) -> list[RuleR
     rules.append(limit_rule("Brier score", metrics.brier, "at most", settings.max_brier, intervals["brier"]))
     rules.append(limit_rule("expected calibration error", metrics.ece, "at most", settings.max_ece, intervals["ece"]))
     return rules
+
+
+def _watched_rules(watched: WatchedScores | None, min_recall: float | None) -> list[RuleResult]:
+    if min_recall is None:
+        return []
+    if watched is None:
+        note = "does not apply: no class is watched; name it in calibration.watched_class"
+        return [RuleResult("recall of the watched class", None, None, "at least", min_recall, None, note)]
+    rule = f"recall of {watched.chosen.label} at its threshold"
+    return [limit_rule(rule, watched.recall, "at least", min_recall, watched.intervals["recall"])]
 
 
 def _baseline_rules(evaluation: Evaluation, settings: GateSettings) -> list[RuleResult]:

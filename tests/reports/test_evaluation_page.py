@@ -11,9 +11,10 @@ from quality_gate.evaluation.bootstrap import Interval, PairedDifference
 from quality_gate.evaluation.gate import GateResult, RuleResult
 from quality_gate.evaluation.metrics import compute_metrics
 from quality_gate.evaluation.operating_points import Answers, operating_points
-from quality_gate.evaluation.scores import ChampionComparison, Evaluation, Scores
+from quality_gate.evaluation.scores import ChampionComparison, Evaluation, Scores, WatchedScores
 from quality_gate.evaluation.slices import Slice
 from quality_gate.models.manifest import RoutingCertificate
+from quality_gate.models.watched_class import WatchedClass
 from quality_gate.reports import evaluation_page as module
 from quality_gate.reports import evaluation_plots
 from quality_gate.reports.error_photos import Evidence, WorstError
@@ -351,3 +352,42 @@ def test_many_classes_get_a_list_of_the_most_frequent_errors():
 
 def difference(estimate):
     return PairedDifference(estimate, Interval(-0.01, 0.03), -0.008)
+
+
+CHOSEN = WatchedClass("tomato", 0.98, 0.1, 120, 2)
+WATCHED = WatchedScores(
+    CHOSEN, 2, 1, 1, 3, 0.5, 0.75, 0.25, 0.3333, {
+        name: Interval(0.123, 0.987) for name in ("recall", "false_alarm_rate", "precision", "f1")
+    },
+)  # fmt: skip
+
+
+def test_without_a_watched_class_nothing_is_said_of_one():
+    assert "must not be missed" not in Parsed(page()).text
+
+
+def test_the_watched_class_is_told_with_its_threshold_its_figures_and_what_nobody_would_have_seen():
+    text = Parsed(page(evaluation(watched=WATCHED))).text
+    assert "The class that must not be missed: tomato" in text
+    assert "the highest that finds 98% of them, 118 of 120 validation photos were found" in text
+    assert "Of 2 test photos of tomato 1 was missed, 1 of them accepted as something else" in text
+    assert "Recall 0.500 0.123 to 0.987" in text
+    assert "False alarms 0.750 0.123 to 0.987" in text
+
+
+def test_the_curve_of_the_watched_class_says_in_words_where_the_point_lies():
+    alts = [
+        image["alt"] for image in Parsed(page(evaluation(watched=WATCHED))).images if "Recall of tomato" in image["alt"]
+    ]
+    assert alts == [
+        "Recall of tomato against the share of other photos answered with it, for every threshold; at the threshold "
+        "0.100 50.0% are found at 75.0% false alarms."
+    ]
+
+
+def test_the_errors_and_the_confusion_matrix_are_those_of_the_answers_that_are_served():
+    # Of the others, the two that are 90% sure keep their class; the rest leave 0.1 or more to the watched one.
+    shown = Parsed(page(evaluation(watched=replace(WATCHED, chosen=replace(CHOSEN, threshold=0.1)))))
+    assert any(
+        image["alt"].startswith("Confusion matrix of 6 photos, 2 of them answered right") for image in shown.images
+    )
