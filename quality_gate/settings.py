@@ -189,16 +189,32 @@ class CalibrationSettings(Settings):
     watched_class: WatchedClassSettings | None = None
 
 
+class CrossValidationSettings(Settings):
+    """How a method is measured where photos are few: trained and tested anew on every fold of every repeat.
+
+    Attributes:
+        folds: parts of the photos; each is tested once a repeat by models trained on the others.
+        repeats: how often the photos are dealt anew.
+    """
+
+    folds: Annotated[int, Field(ge=2, le=20)] = 5
+    repeats: Annotated[int, Field(ge=1, le=50)] = 5
+
+
 class EvaluationSettings(Settings):
     """How the test is measured.
 
     Attributes:
         bootstrap_resamples: resamples behind every interval.
         worst_errors: photos of the most confident errors in the report.
+        cross_validation: where it is set, the gate holds macro F1, Brier score, calibration error, recalls and margins
+            over the baselines against figures of repeated cross-validation of frozen features with a head, and not
+            against those of a test set that may have a dozen photos; null: the test set.
     """
 
     bootstrap_resamples: Annotated[int, Field(ge=100, le=100_000)] = 1000
     worst_errors: Annotated[int, Field(ge=0, le=200)] = 24
+    cross_validation: CrossValidationSettings | None = None
 
 
 class GateSettings(Settings):

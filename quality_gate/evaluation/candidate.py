@@ -15,7 +15,7 @@ from quality_gate.evaluation.bootstrap import metric_intervals, paired_differenc
 from quality_gate.evaluation.measured import Measured
 from quality_gate.evaluation.metrics import compute_metrics
 from quality_gate.evaluation.predictions import predict_logits
-from quality_gate.evaluation.scores import ChampionComparison, Evaluation, RollingTest, Scores
+from quality_gate.evaluation.scores import ChampionComparison, CrossValidation, Evaluation, RollingTest, Scores
 from quality_gate.evaluation.watched import measure_watched
 from quality_gate.inference import OnnxClassifier, average_views, softmax
 from quality_gate.models.manifest import ONNX_FILE, ModelManifest
@@ -130,6 +130,7 @@ def measure(
     test: PhotoSet,
     *,
     rolling_test: PhotoSet | None = None,
+    cross_validation: CrossValidation | None = None,
     data_digest: str,
     resamples: int,
     seed: int,
@@ -143,6 +144,7 @@ def measure(
         champion: the model in production; None while there is none.
         test: the test photos.
         rolling_test: reviewed photos of the operation that the candidate has not learnt from, if there are any.
+        cross_validation: of the method, if there was one.
         data_digest: of the snapshot.
         resamples: behind every interval.
         seed: of the resamples.
@@ -169,6 +171,7 @@ def measure(
         watched=measure_watched(test, tested.probabilities["candidate"], manifest.watched, manifest.routing)
         if manifest.watched
         else None,
+        cross_validation=cross_validation,
         rolling=RollingTest(len(rolling_test), rolled.candidate, rolled.champion) if rolling_test and rolled else None,
     )
     answers = {**tested.probabilities, **baselines}

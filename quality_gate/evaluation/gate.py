@@ -8,7 +8,14 @@ from typing import Any, Literal
 
 from quality_gate.evaluation.bootstrap import Interval
 from quality_gate.evaluation.power import duel_power
-from quality_gate.evaluation.scores import ChampionComparison, Evaluation, RollingTest, WatchedScores
+from quality_gate.evaluation.scores import (
+    ChampionComparison,
+    CrossValidation,
+    Evaluation,
+    RollingTest,
+    Scores,
+    WatchedScores,
+)
 from quality_gate.evaluation.watched import too_few_to_claim
 from quality_gate.evaluation.wording import USUAL_PLACES, number, places_to_tell_apart
 from quality_gate.settings import GateSettings
@@ -129,9 +136,23 @@ def apply_gate(evaluation: Evaluation, settings: GateSettings) -> GateResult:
 
 
 def _quality_rules(evaluation: Evaluation, settings: GateSettings) -> list[RuleResult]:
-    metrics, intervals = evaluation.candidate.metrics, evaluation.candidate.intervals
+    """Floors and ceilings, held against cross-validation where there was one, and else against the test photos."""
+    crossed = evaluation.cross_validation
+    if crossed is None:
+        return _score_rules(evaluation.candidate, evaluation.classes, settings)
+    rules = _score_rules(crossed.candidate, evaluation.classes, settings)
+    return [_cross_validated(rule, crossed) for rule in rules]
+
+
+def _cross_validated(rule: RuleResult, crossed: CrossValidation) -> RuleResult:
+    note = f"by cross-validation, {crossed.repeats} times {crossed.folds} folds of {crossed.photos:,} photos"
+    return replace(rule, note=rule.note or note)
+
+
+def _score_rules(scores: Scores, classes: tuple[str, ...], settings: GateSettings) -> list[RuleResult]:
+    metrics, intervals = scores.metrics, scores.intervals
     rules = [limit_rule("macro F1", metrics.macro_f1, "at least", settings.min_macro_f1, intervals["macro_f1"])]
-    for label in evaluation.classes:
+    for label in classes:
         recall = metrics.per_class[label].recall
         rules.append(
             limit_rule(
@@ -154,12 +175,27 @@ def _watched_rules(watched: WatchedScores | None, min_recall: float | None) -> l
 
 
 def _baseline_rules(evaluation: Evaluation, settings: GateSettings) -> list[RuleResult]:
+    crossed, least = evaluation.cross_validation, settings.min_margin_over_baselines
+    if crossed is not None:
+        return [
+            _cross_validated(
+                limit_rule(
+                    f"macro F1 above the {name} baseline",
+                    exact_difference(margin.estimate),
+                    "at least",
+                    least,
+                    margin.interval,
+                ),
+                crossed,
+            )
+            for name, margin in crossed.margins.items()
+        ]
     return [
         limit_rule(
             f"macro F1 above the {name} baseline",
             exact_difference(evaluation.candidate.metrics.macro_f1 - scores.metrics.macro_f1),
             "at least",
-            settings.min_margin_over_baselines,
+            least,
         )
         for name, scores in evaluation.baselines.items()
     ]

@@ -13,6 +13,7 @@ from quality_gate.evaluation.bootstrap import Interval, PairedDifference
 from quality_gate.evaluation.metrics import Metrics
 from quality_gate.models.manifest import RoutingCertificate
 from quality_gate.models.watched_class import WatchedClass, answer
+from quality_gate.step_value import StepValue
 
 
 @dataclass(frozen=True)
@@ -165,6 +166,62 @@ class WatchedScores:
 
 
 @dataclass(frozen=True)
+class Margin:
+    """Macro F1 of the candidate minus that of a baseline on the same folds, with its 95% interval."""
+
+    estimate: float
+    interval: Interval
+
+
+@dataclass(frozen=True)
+class CrossValidation(StepValue):
+    """What cross-validation says.
+
+    Attributes:
+        folds: of each repeat.
+        repeats: how often the photos were dealt anew.
+        photos: tested in every repeat.
+        scores: of each method by name, ``candidate`` first; intervals of macro F1, Brier score, calibration error and
+            the recall of each class.
+        margins: over each baseline by name.
+    """
+
+    folds: int
+    repeats: int
+    photos: int
+    scores: dict[str, Scores]
+    margins: dict[str, Margin]
+
+    @property
+    def candidate(self) -> Scores:
+        """Of the method that the candidate is trained by."""
+        return self.scores["candidate"]
+
+    def to_json(self) -> dict[str, Any]:
+        """The figures as plain JSON values."""
+        return {
+            "folds": self.folds,
+            "repeats": self.repeats,
+            "photos": self.photos,
+            "scores": {name: scores.to_json() for name, scores in self.scores.items()},
+            "margins": {
+                name: {"estimate": margin.estimate, "interval": margin.interval.to_json()}
+                for name, margin in self.margins.items()
+            },
+        }
+
+    @classmethod
+    def from_json(cls, values: dict[str, Any]) -> CrossValidation:
+        """Rebuild the figures from :meth:`to_json`."""
+        scores = {name: Scores.from_json(each) for name, each in values["scores"].items()}
+        margins = {
+            name: Margin(each["estimate"], Interval.from_json(each["interval"]))
+            for name, each in values["margins"].items()
+        }
+        return cls(values["folds"], values["repeats"], values["photos"], scores, margins)
+
+
+@dataclass(frozen=True)
 class Evaluation:
     """The candidate, the models it must beat, and what serving it costs.
 
@@ -182,6 +239,7 @@ class Evaluation:
         latency_ms: median time to answer one photo on one thread, in milliseconds.
         rolling: the same two models on reviewed photos of the operation; None where there are none.
         watched: the class that must not be missed; None where no class is watched.
+        cross_validation: of the method; None where the test photos are all there is.
     """
 
     name: str
@@ -197,6 +255,7 @@ class Evaluation:
     latency_ms: float
     rolling: RollingTest | None = None
     watched: WatchedScores | None = None
+    cross_validation: CrossValidation | None = None
 
     def answer(self, probabilities: NDArray[np.float64]) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
         """What the candidate answers in service: class numbers and confidences, each of shape (photos,).
@@ -215,13 +274,15 @@ class Evaluation:
             "champion": self.champion.to_json() if self.champion else None,
             "rolling": self.rolling.to_json() if self.rolling else None,
             "watched": self.watched.to_json() if self.watched else None,
+            "cross_validation": self.cross_validation.to_json() if self.cross_validation else None,
         }
 
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> Evaluation:
         """Rebuild an evaluation from :meth:`to_json`."""
-        # Evaluations of former versions know neither a rolling test nor a watched class.
+        # Evaluations of former versions know no rolling test, no watched class and no cross-validation.
         champion, rolling, watched = values["champion"], values.get("rolling"), values.get("watched")
+        crossed = values.get("cross_validation")
         return cls(
             **{
                 **values,
@@ -232,5 +293,6 @@ class Evaluation:
                 "routing": RoutingCertificate(**values["routing"]),
                 "rolling": RollingTest.from_json(rolling) if rolling else None,
                 "watched": WatchedScores.from_json(watched) if watched else None,
+                "cross_validation": CrossValidation.from_json(crossed) if crossed else None,
             }
         )

@@ -44,6 +44,7 @@ METRICS = (
     ("pr_auc_ovr", "PR AUC, one against the rest", True),
 )
 
+CROSSED_FIGURES = (("macro_f1", "Macro F1"), ("brier", "Brier score"), ("ece", "Expected calibration error"))
 # Figure of the watched class, its name for people, what it says.
 WATCHED_FIGURES = (
     ("recall", "Recall", "of its photos, found"),
@@ -94,6 +95,8 @@ def evaluation_page(evaluation: Evaluation, gate: GateResult, data: ReportData, 
         reliability=reliability_plot(data.labels, answers, evaluation),
         risk=risk_plot(data.labels, data.probabilities, evaluation),
         training=training_plot(data.history),
+        crossed=evaluation.cross_validation,
+        crossed_figures=CROSSED_FIGURES,
         watched_figures=WATCHED_FIGURES,
         watched=watched_plot(data.labels, answers, evaluation),
         errors_by_class=errors_by_class(

@@ -11,7 +11,14 @@ from quality_gate.evaluation.bootstrap import Interval, PairedDifference
 from quality_gate.evaluation.gate import GateResult, RuleResult
 from quality_gate.evaluation.metrics import compute_metrics
 from quality_gate.evaluation.operating_points import Answers, operating_points
-from quality_gate.evaluation.scores import ChampionComparison, Evaluation, Scores, WatchedScores
+from quality_gate.evaluation.scores import (
+    ChampionComparison,
+    CrossValidation,
+    Evaluation,
+    Margin,
+    Scores,
+    WatchedScores,
+)
 from quality_gate.evaluation.slices import Slice
 from quality_gate.models.manifest import RoutingCertificate
 from quality_gate.models.watched_class import WatchedClass
@@ -386,8 +393,21 @@ def test_the_curve_of_the_watched_class_says_in_words_where_the_point_lies():
 
 
 def test_the_errors_and_the_confusion_matrix_are_those_of_the_answers_that_are_served():
-    # Of the others, the two that are 90% sure keep their class; the rest leave 0.1 or more to the watched one.
-    shown = Parsed(page(evaluation(watched=replace(WATCHED, chosen=replace(CHOSEN, threshold=0.1)))))
-    assert any(
-        image["alt"].startswith("Confusion matrix of 6 photos, 2 of them answered right") for image in shown.images
-    )
+    # At 0.09 of those 90% sure the class stays; the rest leave more than that to the watched one.
+    images = Parsed(page(evaluation(watched=replace(WATCHED, chosen=replace(CHOSEN, threshold=0.09))))).images
+    (matrix,) = (image["alt"] for image in images if "Confusion matrix" in image["alt"])
+    assert matrix.endswith("Most frequent errors: <script>alert(1)</script> taken for tomato (2).")
+
+
+def test_without_cross_validation_nothing_is_said_of_it():
+    assert "Cross-validation" not in Parsed(page()).text
+
+
+def test_cross_validation_is_told_with_every_method_and_the_lead_over_the_baselines():
+    methods = {"candidate": scores(answers()), "histogram": scores(answers(answered=np.zeros(6, int)))}
+    crossed = CrossValidation(5, 4, 66, methods, {"histogram": Margin(0.25, Interval(0.1, 0.4))})
+    text = Parsed(page(evaluation(cross_validation=crossed))).text
+    assert "The test set has 6 photos." in text
+    assert "every of 5 folds of all 66 photos, 4 times over" in text
+    assert "histogram" in text
+    assert "+0.250 0.100 to 0.400" in text
