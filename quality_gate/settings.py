@@ -164,12 +164,7 @@ class TransferSettings(Settings):
 
 
 class WatchedClassSettings(Settings):
-    """A class that must not be missed.
-
-    Attributes:
-        label: the class, as it is called after ``data.label_map``.
-        min_recall: share of its photos that are to be found.
-    """
+    """A class, as it is called after ``data.label_map``, and the share of its photos that are to be found."""
 
     label: Annotated[str, Field(min_length=1)]
     min_recall: Share
@@ -207,9 +202,8 @@ class EvaluationSettings(Settings):
     Attributes:
         bootstrap_resamples: resamples behind every interval.
         worst_errors: photos of the most confident errors in the report.
-        cross_validation: where it is set, the gate holds macro F1, Brier score, calibration error, recalls and margins
-            over the baselines against figures of repeated cross-validation of frozen features with a head, and not
-            against those of a test set that may have a dozen photos; null: the test set.
+        cross_validation: where it is set, the gate's floors, ceilings and margins over the baselines hold its figures,
+            and not those of a test set that may have a dozen photos; null: the test set.
     """
 
     bootstrap_resamples: Annotated[int, Field(ge=100, le=100_000)] = 1000

@@ -71,7 +71,6 @@ AT_THE_LIMIT = [
 ]  # fmt: skip
 BEYOND_THE_LIMIT = [
     ("seed", -1), ("seed", 2**32), ("seed", 1.5), ("data.source", ""), ("data.source", []),
-    ("calibration.watched_class.label", ""), ("calibration.watched_class.min_recall", 1),
     ("evaluation.cross_validation.folds", 1), ("evaluation.cross_validation.repeats", 0),
     ("data.source", ["photos", 3]), ("data.workers", -1), ("data.exclude_suspects", -1),
     ("data.csv.file_column", ""), ("data.csv.separator", ";;"), ("data.csv.separator", ""),
@@ -268,3 +267,5 @@ def test_a_section_that_may_be_null_takes_its_own_keys_and_no_other(section, val
     assert value_of(parse({}), section) is None
     assert value_of(parse(nested(section, values)), section).model_dump() == values
     assert f"{section}.colour is no setting" in sentence(nested(section, values | {"colour": 1}))
+    for key in values:
+        assert sentence(nested(section, values | {key: -1})).startswith(f"my.yaml: {section}.{key} is -1: ")

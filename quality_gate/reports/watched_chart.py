@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from quality_gate.evaluation.scores import WatchedScores
-from quality_gate.reports.figures import INK, TEXT_SIZE, WIDTH, annotate, plain_figure
+from quality_gate.reports.figures import INK, WIDTH, annotate, plain_figure
 from quality_gate.reports.rendering import PALETTE, plain_text
 
 if TYPE_CHECKING:
@@ -46,13 +46,10 @@ def watched_figure(false_alarms: NDArray[np.float64], recall: NDArray[np.float64
     )
     annotate(
         axes,
-        f"threshold {chosen.threshold:.3f}:\n{point[1]:.1%} found, {point[0]:.1%} false alarms",
+        f"threshold {chosen.threshold:.3f}:\n{point[0]:.1%} false alarms,\n{point[1]:.1%} found "
+        f"({100 * chosen.min_recall:.4g}% asked for)",
         (min(across.high, 0.45), up.low),
     )
-    axes.text(
-        0.995, chosen.min_recall, f"asked for: {100 * chosen.min_recall:.4g}%", ha="right", va="top",
-        fontsize=TEXT_SIZE, color=INK,
-    )  # fmt: skip
     axes.set(
         xlabel="false alarms among other photos",
         ylabel=f"found of {plain_text(chosen.label)}",

@@ -11,7 +11,9 @@ from quality_gate.settings import EvaluationSettings, TrainingSettings
 from quality_gate.training.history import Epoch, TrainingHistory
 
 HISTORY = TrainingHistory((Epoch(0, None, 0.8, 0.5, 1e-4, True), Epoch(1, 0.4, 0.9, 0.3, 1e-4, True)))
-GATE = GateResult((RuleResult("macro F1", 0.9, Interval(0.8, 0.95), "at least", 0.8, True),))
+GATE = GateResult(
+    (RuleResult("macro F1", 0.9, Interval(0.8, 0.95), "at least", 0.8, True),), ("the photos are too few",)
+)
 
 
 @pytest.fixture
@@ -45,6 +47,7 @@ def test_the_card_has_figures_with_intervals_and_the_baselines_beside_them(make_
     assert text.startswith("# Model card: visual_quality_gate, version 7\n\nTells onion, potato, tomato apart")
     assert "| Macro F1 | more is better | 0.900 | 0.123 to 0.987 | 0.700 | 0.750 |" in text
     assert "| macro F1 | 0.900 | 0.800 to 0.950 | at least 0.800 | passed |" in text
+    assert "| the photos are too few. | – | – | – | warning |" in text
     assert "| onion (too few) | 20 | 0.900 | 0.900 | 0.123 to 0.987 | 0.900 |" in text
     assert "\n\n\n" not in text
 
