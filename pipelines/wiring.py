@@ -8,6 +8,7 @@ from pipelines.places import absolute
 from quality_gate.data_settings import DEMO
 from quality_gate.settings import TrainingSettings
 from steps.calibrate import calibrate
+from steps.cross_validate import cross_validate
 from steps.evaluate import evaluate
 from steps.find_rival import find_rival
 from steps.gate import gate
@@ -65,6 +66,17 @@ def wire(settings: TrainingSettings, code: StepCode, reviewed: Reviewed | None =
     rival, promotion, built = find_rival.with_options(extra={"origin": made_from})(
         name=name, model=calibrated, **expected_standing(name, made_from)._asdict()
     )
+    crossed = {}
+    if settings.evaluation.cross_validation is not None:
+        crossed["cross_validation"] = cross_validate.with_options(environment={FILES_VARIABLE: files.weights})(
+            snapshot=snapshot,
+            split=parts,
+            settings=settings.evaluation,
+            shares=settings.split,
+            transfer=settings.transfer,
+            baselines=settings.baselines,
+            seed=seed,
+        )
     measured = evaluate(
         model=calibrated,
         histogram=histogram,
@@ -74,6 +86,7 @@ def wire(settings: TrainingSettings, code: StepCode, reviewed: Reviewed | None =
         settings=settings.evaluation,
         seed=seed,
         rival=rival,
+        **crossed,
     )
     judged_after = []
     if reviewed is not None:

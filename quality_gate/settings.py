@@ -168,11 +168,37 @@ class TransferSettings(Settings):
     threads: Annotated[int, Field(ge=0)] = 0
 
 
+class WatchedClassSettings(Settings):
+    """A class, as it is called after ``data.label_map``, and the share of its photos that are to be found."""
+
+    label: Annotated[str, Field(min_length=1)]
+    min_recall: Share
+
+
 class CalibrationSettings(Settings):
-    """The promise made of accepted answers: at most ``alpha`` wrong, with confidence 1 − ``delta``."""
+    """The promise made of accepted answers: at most ``alpha`` wrong, with confidence 1 − ``delta``.
+
+    Attributes:
+        alpha: largest share of wrong answers among the accepted.
+        delta: probability that the promise is not kept.
+        watched_class: the class whose probability needs not be the highest to be the answer; null: none.
+    """
 
     alpha: Share = 0.05
     delta: Share = 0.1
+    watched_class: WatchedClassSettings | None = None
+
+
+class CrossValidationSettings(Settings):
+    """How a method is measured where photos are few: trained and tested anew on every fold of every repeat.
+
+    Attributes:
+        folds: parts of the photos; each is tested once a repeat by models trained on the others.
+        repeats: how often the photos are dealt anew.
+    """
+
+    folds: Annotated[int, Field(ge=2, le=20)] = 5
+    repeats: Annotated[int, Field(ge=1, le=50)] = 5
 
 
 class EvaluationSettings(Settings):
@@ -181,10 +207,13 @@ class EvaluationSettings(Settings):
     Attributes:
         bootstrap_resamples: resamples behind every interval.
         worst_errors: photos of the most confident errors in the report.
+        cross_validation: where it is set, the gate's floors, ceilings and margins over the baselines hold its figures,
+            and not those of a test set that may have a dozen photos; null: the test set.
     """
 
     bootstrap_resamples: Annotated[int, Field(ge=100, le=100_000)] = 1000
     worst_errors: Annotated[int, Field(ge=0, le=200)] = 24
+    cross_validation: CrossValidationSettings | None = None
 
 
 class GateSettings(Settings):
@@ -193,6 +222,7 @@ class GateSettings(Settings):
     Attributes:
         min_macro_f1: floor of the test macro F1.
         min_class_recall: floor of the recall of every class.
+        min_watched_recall: floor of the recall of ``calibration.watched_class`` at its threshold; null: none.
         max_brier: ceiling of the multi-class Brier score (0 is perfect, 2 the worst).
         max_ece: ceiling of the expected calibration error.
         min_margin_over_baselines: macro F1 by which the model must beat the better of the two baselines.
@@ -212,6 +242,7 @@ class GateSettings(Settings):
 
     min_macro_f1: UnitInterval = 0.80
     min_class_recall: UnitInterval = 0.65
+    min_watched_recall: UnitInterval | None = None
     max_brier: Annotated[float, Field(ge=0, le=2)] = 0.20
     max_ece: UnitInterval = 0.08
     min_margin_over_baselines: Annotated[float, Field(ge=-1, le=1)] = 0.05

@@ -15,6 +15,7 @@ from quality_gate.drift.window import ObservedWindow
 from quality_gate.evaluation.gate import GateResult
 from quality_gate.evaluation.measured import Measured
 from quality_gate.evaluation.predictions import Predictions
+from quality_gate.evaluation.scores import CrossValidation
 from quality_gate.models.folder import ModelFolder
 from quality_gate.prediction.batch import Batch
 from quality_gate.training.history import TrainingHistory
@@ -59,7 +60,14 @@ class ModelMaterializer(FolderMaterializer):
 class JsonMaterializer(ComparableMaterializer):
     """Keeps values that turn themselves into JSON (``to_json``) and back (``from_json``)."""
 
-    ASSOCIATED_TYPES: ClassVar[tuple[type[Any], ...]] = (TrainingHistory, GateResult, Batch, DriftReport, TuningResult)
+    ASSOCIATED_TYPES: ClassVar[tuple[type[Any], ...]] = (
+        TrainingHistory,
+        GateResult,
+        Batch,
+        DriftReport,
+        TuningResult,
+        CrossValidation,
+    )
     ASSOCIATED_ARTIFACT_TYPE: ClassVar[ArtifactType] = ArtifactType.DATA_ANALYSIS
 
     def save(self, data: Any) -> None:

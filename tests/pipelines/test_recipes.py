@@ -13,7 +13,7 @@ from quality_gate.settings import TrainingSettings
 from quality_gate.settings_section import parse_settings
 
 RECIPES = Path(__file__).resolve().parents[2] / "pipelines" / "recipes"
-NAMES = ["defects", "fruits", "refunds", "ripeness"]
+NAMES = ["cifar10", "defects", "fruits", "refunds", "ripeness"]
 
 
 @pytest.fixture(scope="session")
@@ -53,6 +53,7 @@ def into_table(painted, folder):
 
 
 LAYOUTS = {
+    "cifar10": lambda painted, folder: into_folders(painted, folder, ["airplane", "cat", "ship"]),
     "defects": lambda painted, folder: into_folders(painted, folder, ["ok", "defect"]),
     "fruits": lambda painted, folder: into_folders(painted, folder, ["Kiwi", "Lemon", "Lime"]),
     "refunds": into_table,
