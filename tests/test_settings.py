@@ -263,7 +263,7 @@ def test_any_name_of_timm_is_left_to_timm(name):
 
 
 def test_a_model_that_is_nearly_one_of_the_zoo_is_told_with_that():
-    assert "expected one of efficientnet_b0, " in sentence({"transfer": {"model": "resnet-18"}})
+    assert "expected one of compact_cnn, " in sentence({"transfer": {"model": "resnet-18"}})
     assert sentence({"transfer": {"model": "resnet-18"}}).endswith("; resnet18 is near it")
 
 
