@@ -32,10 +32,11 @@ from quality_gate.inference import softmax
 from quality_gate.preprocess import preprocess
 from quality_gate.processors import available_processors
 from quality_gate.progress import Progress
-from quality_gate.settings import SplitSettings, TransferSettings
+from quality_gate.settings import SplitSettings
 from quality_gate.training.candidate import Candidate
 from quality_gate.training.threads import pin_threads
 from quality_gate.training.transfer import train_transfer
+from quality_gate.transfer_settings import TransferSettings
 
 SEED = 42
 HEAD = TransferSettings(training_views=("crop",), augmented_views=0, finetune_epochs=0)

@@ -7,7 +7,8 @@ from zenml import step
 from quality_gate.data.snapshot import Snapshot
 from quality_gate.data.split import SplitResult
 from quality_gate.evaluation.scores import CrossValidation
-from quality_gate.settings import BaselineSettings, EvaluationSettings, SplitSettings, TransferSettings
+from quality_gate.settings import BaselineSettings, EvaluationSettings, SplitSettings
+from quality_gate.transfer_settings import TransferSettings
 
 
 @step

@@ -9,8 +9,8 @@ from zenml import step
 from quality_gate.data.snapshot import Snapshot
 from quality_gate.data.split import SplitResult
 from quality_gate.models.folder import ModelFolder
-from quality_gate.settings import TransferSettings
 from quality_gate.training.history import TrainingHistory
+from quality_gate.transfer_settings import TransferSettings
 from steps.context import experiment_run, temporary_folder
 
 

@@ -6,8 +6,9 @@ from hypothesis import strategies as st
 
 from quality_gate.data_settings import DEMO, DataSettings
 from quality_gate.errors import UserError
-from quality_gate.settings import MODELS, TrainingSettings
+from quality_gate.settings import TrainingSettings
 from quality_gate.settings_section import Settings, parse_settings
+from quality_gate.transfer_settings import MODELS
 
 
 def parse(values):

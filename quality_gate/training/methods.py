@@ -21,7 +21,8 @@ from quality_gate.training.transfer import training_rows
 if TYPE_CHECKING:
     from quality_gate.data.photo_set import PhotoSet, PhotoSets
     from quality_gate.home import Home
-    from quality_gate.settings import BaselineSettings, TransferSettings
+    from quality_gate.settings import BaselineSettings
+    from quality_gate.transfer_settings import TransferSettings
 
 # From the photos of all splits to the probabilities of the test photos, shape (photos, classes).
 Method = Callable[["PhotoSets"], NDArray[np.float64]]

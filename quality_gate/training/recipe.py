@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
-    from quality_gate.settings import TransferSettings
+    from quality_gate.transfer_settings import TransferSettings
 
 # Where the classes are made equally important: in what is drawn, in the loss, in both, or nowhere.
 Balance = Literal["sampler", "loss", "both", "none"]

@@ -23,9 +23,9 @@ from quality_gate.training.shift_and_mirror import shift_and_mirror
 if TYPE_CHECKING:
     from quality_gate.data.photo_set import PhotoSet
     from quality_gate.progress import Reporter
-    from quality_gate.settings import TransferSettings
     from quality_gate.training.history import Epoch
     from quality_gate.training.resume import Checkpoint
+    from quality_gate.transfer_settings import TransferSettings
 
 
 def train_from_scratch(

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from quality_gate.data.split import SplitResult
     from quality_gate.home import Home
     from quality_gate.progress import Reporter
-    from quality_gate.settings import TransferSettings
+    from quality_gate.transfer_settings import TransferSettings
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,9 +102,9 @@ def plain_features(
         UserError: the pretrained weights cannot be had.
     """
     from quality_gate.models.zoo import architecture
-    from quality_gate.settings import TransferSettings
     from quality_gate.training.features import Row
     from quality_gate.training.pretrained import pretrained
+    from quality_gate.transfer_settings import TransferSettings
 
     if not architecture(settings.model).pretrained:
         settings = TransferSettings(threads=settings.threads)

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from quality_gate.data.photo_set import PhotoSet
     from quality_gate.home import Home
     from quality_gate.progress import Reporter
-    from quality_gate.settings import TransferSettings
+    from quality_gate.transfer_settings import TransferSettings
 
 # Features, class numbers, duplicate groups and seed in, as of `train_head`; the head out.
 HeadTrainer = Callable[["NDArray[np.float32]", "NDArray[np.int64]", "NDArray[np.int64]", int], LinearHead]

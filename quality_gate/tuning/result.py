@@ -9,9 +9,10 @@ from typing import Any, Literal
 
 import yaml
 
-from quality_gate.settings import TrainingSettings, TransferSettings
+from quality_gate.settings import TrainingSettings
 from quality_gate.step_value import StepValue
 from quality_gate.training.history import Epoch
+from quality_gate.transfer_settings import TransferSettings
 from quality_gate.tuning.settings import Metric
 
 # Trained to its end; ended early, as too bad; impossible to train with; ended by the budget, to be begun again.

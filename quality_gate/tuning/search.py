@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from optuna import Trial
 
     from quality_gate.progress import Reporter
-    from quality_gate.settings import TransferSettings
     from quality_gate.tracking import ExperimentRun
     from quality_gate.training.history import Epoch, TrainingHistory
+    from quality_gate.transfer_settings import TransferSettings
     from quality_gate.tuning.settings import Metric, TuningSettings
 
 # Trains with some settings; the function it is given hears of every pass, and may end the training by raising.

@@ -128,7 +128,7 @@ def possible_value(name: str, value: Any) -> Any:
         ValueError: it is none.
     """
     # Not above: the settings of a run hold those of tuning.
-    from quality_gate.settings import TransferSettings
+    from quality_gate.transfer_settings import TransferSettings
 
     try:
         return getattr(TransferSettings.model_validate({name: value}), name)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from quality_gate.errors import UserError
-from quality_gate.settings import TransferSettings
+from quality_gate.transfer_settings import TransferSettings
 from quality_gate.tuning.settings import Dimension, Range, SearchSettings
 
 if TYPE_CHECKING:

@@ -23,9 +23,10 @@ if TYPE_CHECKING:
     from quality_gate.data.photo_set import PhotoSet
     from quality_gate.home import Home
     from quality_gate.progress import Reporter
-    from quality_gate.settings import TrainingSettings, TransferSettings
+    from quality_gate.settings import TrainingSettings
     from quality_gate.tracking import ExperimentRun
     from quality_gate.training.history import Epoch, TrainingHistory
+    from quality_gate.transfer_settings import TransferSettings
 
 
 def tune(

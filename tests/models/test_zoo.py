@@ -4,7 +4,7 @@ import torch
 from quality_gate.errors import UserError
 from quality_gate.models.zoo import architecture, assemble, require_size
 from quality_gate.preprocess import PreprocessingSpec
-from quality_gate.settings import MODELS
+from quality_gate.transfer_settings import MODELS
 
 CLASSIFIERS = {
     "efficientnet_lite0": "classifier",

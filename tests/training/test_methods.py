@@ -8,10 +8,11 @@ from quality_gate.errors import UserError
 from quality_gate.evaluation.calibration import fit_temperature
 from quality_gate.home import Home
 from quality_gate.inference import average_views, softmax
-from quality_gate.settings import BaselineSettings, TransferSettings
+from quality_gate.settings import BaselineSettings
 from quality_gate.training.features import Seen
 from quality_gate.training.head import train_head
 from quality_gate.training.methods import frozen_head, methods
+from quality_gate.transfer_settings import TransferSettings
 
 SETTINGS = TransferSettings(views=("crop", "squash"), training_views=("crop",), augmented_views=1)
 CLASSES = ("onion", "potato")

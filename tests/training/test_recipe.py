@@ -2,8 +2,8 @@ from dataclasses import fields
 
 import pytest
 
-from quality_gate.settings import TransferSettings
 from quality_gate.training.recipe import Recipe, fine_tuning
+from quality_gate.transfer_settings import TransferSettings
 
 CHANGED = {
     "finetune_epochs": 7, "learning_rate": 2e-3, "weight_decay": 0.5, "batch_size": 9, "patience": 4,

@@ -6,10 +6,11 @@ from safetensors.torch import save_file
 from quality_gate.errors import UserError
 from quality_gate.inference import OnnxClassifier
 from quality_gate.preprocess import PreprocessingSpec, preprocess
-from quality_gate.settings import TrainingSettings, TransferSettings
+from quality_gate.settings import TrainingSettings
 from quality_gate.training.candidate import save_candidate
 from quality_gate.training.resume import Checkpoint
 from quality_gate.training.scratch import normalised_by, train_from_scratch
+from quality_gate.transfer_settings import TransferSettings
 
 SETTINGS = TransferSettings(
     model="compact_cnn", size=32, views=("squash",), finetune_epochs=3, learning_rate=3e-3, schedule="one_cycle",

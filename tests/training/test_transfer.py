@@ -10,10 +10,11 @@ from quality_gate.models.checkpoint import load_network, save_weights
 from quality_gate.models.manifest import file_digest
 from quality_gate.models.zoo import architecture
 from quality_gate.preprocess import PreprocessingSpec, preprocess
-from quality_gate.settings import TrainingSettings, TransferSettings
+from quality_gate.settings import TrainingSettings
 from quality_gate.training import transfer
 from quality_gate.training.candidate import save_candidate
 from quality_gate.training.transfer import train_transfer
+from quality_gate.transfer_settings import TransferSettings
 
 SEED = 3
 SETTINGS = TransferSettings(

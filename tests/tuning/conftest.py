@@ -2,8 +2,9 @@
 
 import pytest
 
-from quality_gate.settings import TrainingSettings, TransferSettings
+from quality_gate.settings import TrainingSettings
 from quality_gate.training.history import Epoch, TrainingHistory
+from quality_gate.transfer_settings import TransferSettings
 from quality_gate.tuning.budget import Budget
 from quality_gate.tuning.search import search
 from quality_gate.tuning.settings import SearchSettings

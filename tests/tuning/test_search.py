@@ -3,7 +3,7 @@ import json
 import pytest
 
 from quality_gate.errors import UserError
-from quality_gate.settings import TransferSettings
+from quality_gate.transfer_settings import TransferSettings
 
 
 def values(study):

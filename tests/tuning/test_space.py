@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from optuna.trial import FixedTrial
 
 from quality_gate.errors import UserError
-from quality_gate.settings import TransferSettings
+from quality_gate.transfer_settings import TransferSettings
 from quality_gate.tuning.settings import SearchSettings
 from quality_gate.tuning.space import Space
 

@@ -1,6 +1,6 @@
 import pytest
 
-from quality_gate.settings import TransferSettings
+from quality_gate.transfer_settings import TransferSettings
 from quality_gate.tuning.settings import TuningSettings
 from quality_gate.tuning.space import Space
 from quality_gate.tuning.study import study_key
