@@ -61,13 +61,8 @@ class JsonMaterializer(ComparableMaterializer):
     """Keeps values that turn themselves into JSON (``to_json``) and back (``from_json``)."""
 
     ASSOCIATED_TYPES: ClassVar[tuple[type[Any], ...]] = (
-        TrainingHistory,
-        GateResult,
-        Batch,
-        DriftReport,
-        TuningResult,
-        CrossValidation,
-    )
+        TrainingHistory, TuningResult, CrossValidation, GateResult, Batch, DriftReport,
+    )  # fmt: skip
     ASSOCIATED_ARTIFACT_TYPE: ClassVar[ArtifactType] = ArtifactType.DATA_ANALYSIS
 
     def save(self, data: Any) -> None:

@@ -16,6 +16,7 @@ HEAVY = {
 # Subclasses of a library's classes cannot be written down without it; all else imports it where it is used.
 NEEDED_AT_THE_TOP = {
     "quality_gate/data/expectation_types.py": {"great_expectations"},
+    "quality_gate/models/compact_cnn.py": {"torch"},
     "quality_gate/models/timm_zoo.py": {"torch"},
     "quality_gate/models/zoo.py": {"torch"},
 }
