@@ -42,8 +42,9 @@ from quality_gate.models.manifest import ModelManifest
 from quality_gate.preprocess import decode, prepare
 from quality_gate.processors import available_processors
 from quality_gate.progress import ConsoleReporter
-from quality_gate.settings import SplitSettings, TransferSettings
+from quality_gate.settings import SplitSettings
 from quality_gate.training.transfer import train_transfer
+from quality_gate.transfer_settings import TransferSettings
 
 WINDOWS = (100, 300, 1_000)
 RATE = 0.01

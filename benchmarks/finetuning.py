@@ -35,7 +35,7 @@ from quality_gate.models.weights import load_pretrained
 from quality_gate.models.zoo import TransferNetwork, architecture, assemble
 from quality_gate.preprocess import PreprocessingSpec
 from quality_gate.progress import ConsoleReporter
-from quality_gate.settings import SplitSettings, TransferSettings
+from quality_gate.settings import SplitSettings
 from quality_gate.training.features import FrozenBackbone, Row
 from quality_gate.training.fit import fit, predict_logits
 from quality_gate.training.head import LinearHead, train_head
@@ -44,6 +44,7 @@ from quality_gate.training.objective import Rows
 from quality_gate.training.recipe import fine_tuning
 from quality_gate.training.threads import pin_threads
 from quality_gate.training.transfer import training_rows
+from quality_gate.transfer_settings import TransferSettings
 
 HEAD_ALONE = "head alone"
 BASE = TransferSettings(finetune_min_photos=0, finetune_epochs=4, patience=4)

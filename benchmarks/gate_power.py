@@ -32,8 +32,9 @@ from quality_gate.processors import available_processors
 from quality_gate.progress import ConsoleReporter
 from quality_gate.reports.figures import INK, LINE, QUIET, TEXT_SIZE
 from quality_gate.reports.rendering import PALETTE
-from quality_gate.settings import GateSettings, SplitSettings, TransferSettings
+from quality_gate.settings import GateSettings, SplitSettings
 from quality_gate.training.transfer import train_transfer
+from quality_gate.transfer_settings import TransferSettings
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -32,9 +32,11 @@ from quality_gate.inference import softmax
 from quality_gate.preprocess import preprocess
 from quality_gate.processors import available_processors
 from quality_gate.progress import Progress
-from quality_gate.settings import SplitSettings, TransferSettings
+from quality_gate.settings import SplitSettings
+from quality_gate.training.candidate import Candidate
 from quality_gate.training.threads import pin_threads
-from quality_gate.training.transfer import TransferResult, train_transfer
+from quality_gate.training.transfer import train_transfer
+from quality_gate.transfer_settings import TransferSettings
 
 SEED = 42
 HEAD = TransferSettings(training_views=("crop",), augmented_views=0, finetune_epochs=0)
@@ -121,7 +123,7 @@ def _photo_sets(photos: Path, folder: Path) -> PhotoSets:
     return photo_sets(snapshot, table.replace({"split": {"calibration": "train"}}))
 
 
-def _train(sets: PhotoSets, settings: TransferSettings, home: Path) -> tuple[TransferResult, list[tuple[float, str]]]:
+def _train(sets: PhotoSets, settings: TransferSettings, home: Path) -> tuple[Candidate, list[tuple[float, str]]]:
     stopwatch = Stopwatch([])
     result = train_transfer(
         sets.train,
@@ -135,7 +137,7 @@ def _train(sets: PhotoSets, settings: TransferSettings, home: Path) -> tuple[Tra
     return result, stopwatch.lines
 
 
-def _test(result: TransferResult, sets: PhotoSets) -> dict[str, float]:
+def _test(result: Candidate, sets: PhotoSets) -> dict[str, float]:
     import torch
 
     with torch.inference_mode():

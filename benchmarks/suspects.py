@@ -27,9 +27,10 @@ from quality_gate.home import Home
 from quality_gate.inference import softmax
 from quality_gate.processors import available_processors
 from quality_gate.progress import ConsoleReporter
-from quality_gate.settings import SplitSettings, TransferSettings
+from quality_gate.settings import SplitSettings
 from quality_gate.training.head import train_head
 from quality_gate.training.suspects import find_suspects, leave_out_suspects, plain_features
+from quality_gate.transfer_settings import TransferSettings
 
 FIRST = 100
 SPLIT_SEED = 42

@@ -33,9 +33,10 @@ from quality_gate.models.zoo import TransferNetwork, architecture, assemble
 from quality_gate.preprocess import PreprocessingSpec, decode, make_view, normalise, preprocess
 from quality_gate.processors import available_processors
 from quality_gate.progress import ConsoleReporter
-from quality_gate.settings import SplitSettings, TransferSettings
+from quality_gate.settings import SplitSettings
 from quality_gate.training.augment import augment
 from quality_gate.training.transfer import train_transfer
+from quality_gate.transfer_settings import TransferSettings
 
 ARCHITECTURE = "efficientnet_lite0"
 PEER_EPOCHS = 4

@@ -65,21 +65,39 @@ class ServiceMetrics:
             multiprocess_mode="livesum",
             registry=self._registry,
         )
-        self._outbox_rows = self._shared_gauge("outbox_rows", "Answers that wait for the prediction log.")
-        self._outbox_oldest = self._shared_gauge("outbox_oldest_seconds", "How long the oldest of these waits.")
-        self._outbox_refused = self._shared_gauge(
-            "outbox_refused", "Answers that the prediction log refused and that were set aside."
+        # The workers share the outbox: what one of them found last is true of all.
+        self._outbox_rows = Gauge(
+            "quality_gate_outbox_rows",
+            "Answers that wait for the prediction log.",
+            multiprocess_mode="livemostrecent",
+            registry=self._registry,
         )
-        self._review_waiting = self._shared_gauge(
-            "review_waiting",
+        self._outbox_oldest = Gauge(
+            "quality_gate_outbox_oldest_seconds",
+            "How long the oldest of these waits.",
+            multiprocess_mode="livemostrecent",
+            registry=self._registry,
+        )
+        self._outbox_refused = Gauge(
+            "quality_gate_outbox_refused",
+            "Answers that the prediction log refused and that were set aside.",
+            multiprocess_mode="livemostrecent",
+            registry=self._registry,
+        )
+        # All servers count the same queue in the same database.
+        self._review_waiting = Gauge(
+            "quality_gate_review_waiting",
             "Photos that wait for review and whose files are there; not a number while that cannot be told.",
+            multiprocess_mode="livemostrecent",
+            registry=self._registry,
         )
-        self._review_leased = self._shared_gauge("review_leased", "Of these, how many somebody looks at now.")
+        self._review_leased = Gauge(
+            "quality_gate_review_leased",
+            "Of these, how many somebody looks at now.",
+            multiprocess_mode="livemostrecent",
+            registry=self._registry,
+        )
         self._backlog = backlog
-
-    def _shared_gauge(self, name: str, text: str) -> Gauge:
-        """A gauge of what all workers share, so that what one of them found last is true of all."""
-        return Gauge(f"quality_gate_{name}", text, multiprocess_mode="livemostrecent", registry=self._registry)
 
     def count_request(self, endpoint: str, status: int, seconds: float) -> None:
         """Count a request that was answered; ``endpoint`` is one of few names."""

@@ -22,7 +22,7 @@ def schemas(manifest: ModelManifest, settings: ServiceSettings) -> dict[str, Any
         "Error": object_schema({"error": text("What is wrong and what to do, in a sentence or two.")}),
         "Answer": object_schema(
             {
-                "label": labels | {"description": "The most probable class."},
+                "label": labels | {"description": "The most probable class, or the watched one from its threshold on."},
                 "confidence": _SHARE | {"description": "The probability of that class."},
                 "probabilities": object_schema(dict.fromkeys(manifest.classes, _SHARE)),
                 "decision": _DECISION | {"description": "Whether the answer may be used without a person."},
@@ -143,9 +143,29 @@ def _model(settings: ServiceSettings) -> dict[str, Any]:
             "risk_upper_bound": {"type": ["number", "null"]},
         }
     )
+    watched = object_schema(
+        {
+            "label": text("The class that must not be missed."),
+            "min_recall": _SHARE | {"description": "Share of its photos that are to be found."},
+            "threshold": _SHARE | {"description": "Probability from which it is the answer, if not the highest."},
+            "photos": {"type": "integer"},
+            "missed": {"type": "integer"},
+        }
+    )
     return {
         "type": "object",
-        "required": ["name", "version", "classes", "routing", "digests", "metrics", "explains", "limits", "costs"],
+        "required": [
+            "name",
+            "version",
+            "classes",
+            "routing",
+            "watched",
+            "digests",
+            "metrics",
+            "explains",
+            "limits",
+            "costs",
+        ],
         "properties": {
             "name": text("The gate it was trained for."),
             "version": {"type": ["string", "null"], "description": "Its number in the registry."},
@@ -154,6 +174,7 @@ def _model(settings: ServiceSettings) -> dict[str, Any]:
             "preprocessing": {"type": "object"},
             "temperature": {"type": "number"},
             "routing": {"oneOf": [certificate, {"type": "null"}]},
+            "watched": {"oneOf": [watched, {"type": "null"}]},
             "digests": {"type": "object", "additionalProperties": {"type": "string"}},
             "metrics": {"type": ["object", "null"], "description": "Figures on the test photos, where they are known."},
             "explains": {"type": "boolean", "description": "Whether /explain can answer."},

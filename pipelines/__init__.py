@@ -5,3 +5,4 @@ from pipelines.drift import drift as drift
 from pipelines.performance import performance as performance
 from pipelines.retraining import retraining as retraining
 from pipelines.training import training as training
+from pipelines.tuning import tuning as tuning

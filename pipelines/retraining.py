@@ -46,6 +46,7 @@ def retrain(
     gate: Section | None = None,
     serving: Section | None = None,
     retraining: Section | None = None,
+    tuning: Section | None = None,
 ) -> None:
     """Train on the photos of the training and on those that people have reviewed since; promote only what passes.
 

@@ -32,6 +32,7 @@ def train(
     gate: Section | None = None,
     serving: Section | None = None,
     retraining: Section | None = None,
+    tuning: Section | None = None,
 ) -> None:
     """Train, evaluate, and promote only what passes the gate.
 

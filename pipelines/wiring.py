@@ -3,24 +3,22 @@
 from typing import NamedTuple
 
 from pipelines.caching import FILES_VARIABLE, StepCode, expected_standing, file_keys, origin
+from pipelines.divided_photos import divided_photos, without_suspects
 from pipelines.places import absolute
 from quality_gate.data_settings import DEMO
 from quality_gate.settings import TrainingSettings
 from steps.calibrate import calibrate
+from steps.cross_validate import cross_validate
 from steps.evaluate import evaluate
 from steps.find_rival import find_rival
-from steps.find_suspects import find_suspects
 from steps.gate import gate
-from steps.ingest import ingest
 from steps.package import package
 from steps.prepare_serving import prepare_serving
 from steps.promote import promote
 from steps.report_retraining import report_retraining
-from steps.split import split_photos
 from steps.train_histogram_baseline import train_histogram_baseline
 from steps.train_scratch_baseline import train_scratch_baseline
 from steps.train_transfer import train_transfer
-from steps.validate import validate
 
 
 class Reviewed(NamedTuple):
@@ -51,24 +49,8 @@ def wire(settings: TrainingSettings, code: StepCode, reviewed: Reviewed | None =
     # Where they count as any other, it is the same training whichever they are.
     hard_negatives = reviewed.mistaken if reviewed is not None and copies > 1 else []
     made_from = origin(settings, files, code, hard_negatives)
-    snapshot, _ = ingest.with_options(environment={FILES_VARIABLE: files.source})(name=name, settings=settings.data)
-    snapshot = validate(name=name, snapshot=snapshot, settings=settings.validation)
-    parts, _ = split_photos(
-        name=name,
-        snapshot=snapshot,
-        settings=settings.split,
-        min_photos=settings.validation.min_photos_per_class,
-        seed=seed,
-    )
-    parts, _ = find_suspects.with_options(environment={FILES_VARIABLE: files.weights})(
-        name=name,
-        snapshot=snapshot,
-        split=parts,
-        settings=settings.transfer,
-        exclude=settings.data.exclude_suspects,
-        min_photos=settings.validation.min_photos_per_class,
-        seed=seed,
-    )
+    snapshot, parts = divided_photos(settings, files)
+    parts = without_suspects(settings, files, snapshot, parts)
     histogram = train_histogram_baseline(snapshot=snapshot, split=parts, settings=settings.baselines)
     scratch = train_scratch_baseline(snapshot=snapshot, split=parts, settings=settings.baselines, seed=seed)
     candidate, history = train_transfer.with_options(environment={FILES_VARIABLE: files.weights})(
@@ -84,6 +66,17 @@ def wire(settings: TrainingSettings, code: StepCode, reviewed: Reviewed | None =
     rival, promotion, built = find_rival.with_options(extra={"origin": made_from})(
         name=name, model=calibrated, **expected_standing(name, made_from)._asdict()
     )
+    crossed = {}
+    if settings.evaluation.cross_validation is not None:
+        crossed["cross_validation"] = cross_validate.with_options(environment={FILES_VARIABLE: files.weights})(
+            snapshot=snapshot,
+            split=parts,
+            settings=settings.evaluation,
+            shares=settings.split,
+            transfer=settings.transfer,
+            baselines=settings.baselines,
+            seed=seed,
+        )
     measured = evaluate(
         model=calibrated,
         histogram=histogram,
@@ -93,6 +86,7 @@ def wire(settings: TrainingSettings, code: StepCode, reviewed: Reviewed | None =
         settings=settings.evaluation,
         seed=seed,
         rival=rival,
+        **crossed,
     )
     judged_after = []
     if reviewed is not None:

@@ -113,6 +113,17 @@ def demo(folder: Path, train_per_class: int, test_per_class: int, seed: int, shi
     click.echo(f"{count} photos in {folder}.")
 
 
+@main.command()
+@click.argument("folder", type=click.Path(path_type=Path))
+def cifar10(folder: Path) -> None:
+    """Download the 60,000 photos of CIFAR-10 into a new FOLDER."""
+    from quality_gate.data.cifar10 import download_cifar10
+    from quality_gate.progress import ConsoleReporter
+
+    count = download_cifar10(folder, on_progress=ConsoleReporter().progress("CIFAR-10"))
+    click.echo(f"{count} photos in {folder}.")
+
+
 @main.group()
 def labels() -> None:
     """Take what people said of photos out as CSV, and bring in what they said elsewhere."""

@@ -116,6 +116,10 @@ class Home:
         """What came of the drift runs of the gate called ``name``, one folder a run."""
         return self.root / "drift" / name
 
+    def tuning(self, name: str) -> Path:
+        """What was tried in tuning the gate called ``name``, one file a study."""
+        return self.root / "tuning" / name
+
     def operational(self, name: str) -> Path:
         """Photos of its operation that people have labelled, of the gate called ``name``."""
         return self.root / "operational" / name

@@ -27,8 +27,8 @@ class Decision:
     """The answer for one photo.
 
     Attributes:
-        label: the most probable class.
-        confidence: its probability, in 0..1.
+        label: the most probable class, or the watched one where its probability reaches the threshold.
+        confidence: probability of the label, in 0..1.
         probabilities: probability of every class; they sum to 1.
         decision: ``accept`` or ``review``.
         model_version: ``name:version`` of the model that answered.
@@ -145,11 +145,11 @@ class OnnxClassifier:
 
     def decide(self, probabilities: NDArray[np.float64]) -> Decision:
         """Turn the probabilities of one photo, shape (classes,), into its answer."""
-        best = int(probabilities.argmax())
-        confidence = float(probabilities[best])
+        numbers, confidences = self.manifest.answer(probabilities[None])
+        confidence = float(confidences[0])
         routing = self.manifest.routing
         return Decision(
-            label=self.manifest.classes[best],
+            label=self.manifest.classes[numbers[0]],
             confidence=confidence,
             probabilities={
                 label: float(value) for label, value in zip(self.manifest.classes, probabilities, strict=True)

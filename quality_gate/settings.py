@@ -2,44 +2,17 @@
 
 import hashlib
 import json
-import re
-from difflib import get_close_matches
 from typing import Annotated, Self
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import Field, model_validator
 
 from quality_gate.data_settings import DataSettings
 from quality_gate.explanation.settings import ExplanationSettings
 from quality_gate.gate_name import GateName
-from quality_gate.preprocess import View
 from quality_gate.retraining_settings import RetrainingSettings
-from quality_gate.settings_section import Settings
-from quality_gate.training.recipe import Balance, Unfreezing
-
-
-def _different(views: tuple[View, ...]) -> tuple[View, ...]:
-    if not views or len(set(views)) < len(views):
-        raise ValueError("expected one view or more, each once")
-    return views
-
-
-Share = Annotated[float, Field(gt=0, lt=1)]
-UnitInterval = Annotated[float, Field(ge=0, le=1)]
-Count = Annotated[int, Field(ge=1)]
-Views = Annotated[tuple[View, ...], AfterValidator(_different)]
-# The names of the model zoo, which cannot be asked without importing torch.
-MODELS = ("efficientnet_b0", "efficientnet_lite0", "mobilenet_v3_small", "resnet18", "resnet50")
-
-
-def _names_a_network(name: str) -> str:
-    if name not in MODELS and not re.fullmatch(r"timm:[a-zA-Z0-9_.-]+", name):
-        near = get_close_matches(name, MODELS, n=1)
-        hint = f"; {near[0]} is near it" if near else ""
-        raise ValueError(f"expected one of {', '.join(MODELS)}, or timm:NAME for a network of timm{hint}")
-    return name
-
-
-ModelName = Annotated[str, AfterValidator(_names_a_network)]
+from quality_gate.settings_section import Count, Settings, Share, UnitInterval
+from quality_gate.transfer_settings import TransferSettings
+from quality_gate.tuning.settings import TuningSettings
 
 
 class ValidationSettings(Settings):
@@ -100,74 +73,37 @@ class BaselineSettings(Settings):
     scratch_epochs: Count = 12
 
 
-class TransferSettings(Settings):
-    """The candidate: a network pretrained on ImageNet, taught the classes of this data.
+class WatchedClassSettings(Settings):
+    """A class, as it is called after ``data.label_map``, and the share of its photos that are to be found."""
 
-    Attributes:
-        model: name in the model zoo.
-        weights_file: file with the pretrained weights (``.safetensors`` or ``.pth``); null takes the packaged or the
-            published ones.
-        size: edge of the photos, in pixels.
-        views: how a photo is brought to that size, where it is served and tested; the answers of several are
-            averaged. Two cost twice the processor and gained nothing beyond the noise on grocery photos (macro F1
-            0.917 with one, 0.911 with two, 0.907 with five; Brier score 0.073, 0.072, 0.073).
-        training_views: the views of a training photo: each is a row the model learns from.
-        augmented_views: randomly changed copies of the first training view, more rows to learn from. The head alone
-            on grocery photos: macro F1 0.901 with the crop, 0.925 with two copies beside it, 0.931 with mirrored crop
-            and squashed photo too (Brier score 0.080, 0.069, 0.066; standard deviation of the splits 0.01).
-        finetune_epochs: most epochs in which the last stages are trained; 0 keeps the backbone frozen.
-        finetune_min_photos: fewest training photos for that; 0 tunes with any number. On 606 grocery photos (5 splits)
-            no learning rate and no average of the weights was better than the head alone (macro F1 0.920); on 2,040
-            photos of CIFAR-10 (3 splits) the head alone reaches 0.736, fine-tuned 0.758, with averaged weights 0.775.
-        finetune_stages: how many of the last stages of the backbone are trained; the activations of those before them
-            are computed once. null takes the backbone's own number; 0 keeps it frozen.
-        unfreezing: ``at_once`` trains these stages from the first epoch; ``each_epoch`` opens one more with every
-            epoch, ``on_plateau`` after an epoch without a better validation macro F1, the last stage first.
-        learning_rate: of fine-tuning, at its start.
-        find_learning_rate: start at the rate a range test finds instead.
-        weight_decay: of fine-tuning.
-        batch_size: photos a step of fine-tuning.
-        class_balance: ``sampler`` draws every class equally often, ``loss`` weighs rare classes more, ``both``, or
-            ``none``.
-        label_smoothing: share of each target that is spread over all classes.
-        focal_gamma: exponent of the focal loss; 0 is cross-entropy.
-        mixup: both parameters of the Beta distribution by which pairs of rows are mixed, on the activations of the
-            frozen stages (manifold mixup); 0 mixes nothing.
-        ema_decay: share of the moving average of the weights that each step keeps; the average is what is validated
-            and kept. 0 keeps the weights themselves. Figures stand at ``finetune_min_photos``.
-        patience: epochs without a better validation macro F1 before training stops; the learning rate is halved
-            after half as many.
-        threads: processor threads; 0 means all.
-    """
-
-    model: ModelName = "efficientnet_lite0"
-    weights_file: str | None = None
-    size: Annotated[int, Field(ge=32, le=512)] = 224
-    views: Views = ("crop",)
-    training_views: Views = ("crop", "crop_mirrored", "squash")
-    augmented_views: Annotated[int, Field(ge=0, le=16)] = 2
-    finetune_epochs: Annotated[int, Field(ge=0, le=500)] = 5
-    finetune_min_photos: Annotated[int, Field(ge=0)] = 2000
-    finetune_stages: Annotated[int, Field(ge=0)] | None = None
-    unfreezing: Unfreezing = "at_once"
-    learning_rate: Annotated[float, Field(gt=0, le=1)] = 1e-4
-    find_learning_rate: bool = False
-    weight_decay: Annotated[float, Field(ge=0, le=1)] = 1e-4
-    batch_size: Annotated[int, Field(ge=2, le=4096)] = 32
-    class_balance: Balance = "sampler"
-    label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0
-    focal_gamma: Annotated[float, Field(ge=0, le=10)] = 0.0
-    mixup: Annotated[float, Field(ge=0, le=10)] = 0.0
-    ema_decay: Annotated[float, Field(ge=0, lt=1)] = 0.99
-    patience: Count = 2
-    threads: Annotated[int, Field(ge=0)] = 0
+    label: Annotated[str, Field(min_length=1)]
+    min_recall: Share
 
 
 class CalibrationSettings(Settings):
-    """The promise made of accepted answers: at most ``alpha`` wrong, with confidence 1 − ``delta``."""
+    """The promise made of accepted answers: at most ``alpha`` wrong, with confidence 1 − ``delta``.
+
+    Attributes:
+        alpha: largest share of wrong answers among the accepted.
+        delta: probability that the promise is not kept.
+        watched_class: the class whose probability needs not be the highest to be the answer; null: none.
+    """
 
     alpha: Share = 0.05
     delta: Share = 0.1
+    watched_class: WatchedClassSettings | None = None
+
+
+class CrossValidationSettings(Settings):
+    """How a method is measured where photos are few: trained and tested anew on every fold of every repeat.
+
+    Attributes:
+        folds: parts of the photos; each is tested once a repeat by models trained on the others.
+        repeats: how often the photos are dealt anew.
+    """
+
+    folds: Annotated[int, Field(ge=2, le=20)] = 5
+    repeats: Annotated[int, Field(ge=1, le=50)] = 5
 
 
 class EvaluationSettings(Settings):
@@ -176,10 +112,13 @@ class EvaluationSettings(Settings):
     Attributes:
         bootstrap_resamples: resamples behind every interval.
         worst_errors: photos of the most confident errors in the report.
+        cross_validation: where it is set, the gate's floors, ceilings and margins over the baselines hold its figures,
+            and not those of a test set that may have a dozen photos; null: the test set.
     """
 
     bootstrap_resamples: Annotated[int, Field(ge=100, le=100_000)] = 1000
     worst_errors: Annotated[int, Field(ge=0, le=200)] = 24
+    cross_validation: CrossValidationSettings | None = None
 
 
 class GateSettings(Settings):
@@ -188,6 +127,7 @@ class GateSettings(Settings):
     Attributes:
         min_macro_f1: floor of the test macro F1.
         min_class_recall: floor of the recall of every class.
+        min_watched_recall: floor of the recall of ``calibration.watched_class`` at its threshold; null: none.
         max_brier: ceiling of the multi-class Brier score (0 is perfect, 2 the worst).
         max_ece: ceiling of the expected calibration error.
         min_margin_over_baselines: macro F1 by which the model must beat the better of the two baselines.
@@ -207,6 +147,7 @@ class GateSettings(Settings):
 
     min_macro_f1: UnitInterval = 0.80
     min_class_recall: UnitInterval = 0.65
+    min_watched_recall: UnitInterval | None = None
     max_brier: Annotated[float, Field(ge=0, le=2)] = 0.20
     max_ece: UnitInterval = 0.08
     min_margin_over_baselines: Annotated[float, Field(ge=-1, le=1)] = 0.05
@@ -257,6 +198,7 @@ class TrainingSettings(Settings):
     gate: GateSettings = GateSettings()
     serving: ServingSettings = ServingSettings()
     retraining: RetrainingSettings = RetrainingSettings()
+    tuning: TuningSettings = TuningSettings()
 
     @property
     def digest(self) -> str:

@@ -66,6 +66,12 @@ class ExperimentRun:
         """Keep a matplotlib figure with the run, as the picture file ``name``."""
         self._client.log_figure(self.run_id, figure, name)
 
+    def nested(self, name: str) -> ExperimentRun:
+        """Start a run below this one."""
+        experiment = self._client.get_run(self.run_id).info.experiment_id
+        tags = {"mlflow.parentRunId": self.run_id}
+        return ExperimentRun(self._client, self._client.create_run(experiment, tags=tags, run_name=name).info.run_id)
+
     def finish(self, *, succeeded: bool) -> None:
         """Close the run."""
         self._client.set_terminated(self.run_id, "FINISHED" if succeeded else "FAILED")

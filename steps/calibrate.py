@@ -18,6 +18,7 @@ def calibrate(
     """Fit the temperature on validation and the routing certificate on the calibration split."""
     from quality_gate.data.photo_set import photo_sets
     from quality_gate.evaluation.calibrated import calibrate_manifest
+    from quality_gate.evaluation.watched import watched_sentence
     from quality_gate.inference import OnnxClassifier
     from quality_gate.progress import ConsoleReporter
 
@@ -35,7 +36,11 @@ def calibrate(
             f"calibrate: temperature {manifest.temperature:.3f}; accepted from confidence {routing.threshold:.3f}, "
             f"coverage {routing.coverage:.1%}, at most {routing.risk_upper_bound:.1%} wrong"
         )
+    watched = manifest.watched
+    if watched is not None:
+        reporter.say(f"calibrate: {watched_sentence(watched, routing.delta)}")
     experiment_run(manifest.name).log_metrics(
         {"temperature": manifest.temperature, "threshold": routing.threshold, "coverage": routing.coverage}
+        | ({"watched_threshold": watched.threshold} if watched else {})
     )
     return model.copy_with(manifest, temporary_folder())

@@ -8,6 +8,7 @@ from quality_gate.data.snapshot import Snapshot
 from quality_gate.data.split import SplitResult
 from quality_gate.evaluation.measured import Measured
 from quality_gate.evaluation.predictions import Predictions
+from quality_gate.evaluation.scores import CrossValidation
 from quality_gate.models.folder import ModelFolder
 from quality_gate.settings import EvaluationSettings
 from steps.champions import registry
@@ -24,6 +25,7 @@ def evaluate(
     settings: EvaluationSettings,
     seed: int,
     rival: str,
+    cross_validation: CrossValidation | None = None,
 ) -> Annotated[Measured, "evaluation"]:
     """Compute every metric with its interval, compare with the rival on the same photos, time the exported model."""
     from quality_gate.data.photo_set import photo_sets
@@ -44,13 +46,14 @@ def evaluate(
             rolling_test=photos.rolling_test,
             data_digest=snapshot.digest,
             resamples=settings.bootstrap_resamples,
+            cross_validation=cross_validation,
             seed=seed,
             reporter=ConsoleReporter(),
         )
     metrics = measured.evaluation.candidate.metrics.scalars()
     run = experiment_run(name)
     run.log_metrics({f"test_{metric}": value for metric, value in metrics.items()})
-    answers = measured.probabilities["candidate"].argmax(axis=1)
+    answers = measured.evaluation.answer(measured.probabilities["candidate"])[0]
     counts = confusion_matrix(test.labels, answers, len(test.classes))
     run.log_figure(confusion_figure(counts, test.classes), "confusion.png")
     return measured

@@ -7,7 +7,7 @@ from zenml.types import HTMLString
 
 from quality_gate.data.snapshot import Snapshot
 from quality_gate.data.split import SplitResult
-from quality_gate.settings import TransferSettings
+from quality_gate.transfer_settings import TransferSettings
 from steps.context import experiment_run, report_folder
 
 

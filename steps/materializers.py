@@ -15,9 +15,11 @@ from quality_gate.drift.window import ObservedWindow
 from quality_gate.evaluation.gate import GateResult
 from quality_gate.evaluation.measured import Measured
 from quality_gate.evaluation.predictions import Predictions
+from quality_gate.evaluation.scores import CrossValidation
 from quality_gate.models.folder import ModelFolder
 from quality_gate.prediction.batch import Batch
 from quality_gate.training.history import TrainingHistory
+from quality_gate.tuning.result import TuningResult
 from steps.content import ComparableMaterializer
 from steps.folder_copy import copy_folder
 
@@ -58,7 +60,9 @@ class ModelMaterializer(FolderMaterializer):
 class JsonMaterializer(ComparableMaterializer):
     """Keeps values that turn themselves into JSON (``to_json``) and back (``from_json``)."""
 
-    ASSOCIATED_TYPES: ClassVar[tuple[type[Any], ...]] = (TrainingHistory, GateResult, Batch, DriftReport)
+    ASSOCIATED_TYPES: ClassVar[tuple[type[Any], ...]] = (
+        TrainingHistory, TuningResult, CrossValidation, GateResult, Batch, DriftReport,
+    )  # fmt: skip
     ASSOCIATED_ARTIFACT_TYPE: ClassVar[ArtifactType] = ArtifactType.DATA_ANALYSIS
 
     def save(self, data: Any) -> None:

@@ -9,8 +9,8 @@ from zenml import step
 from quality_gate.data.snapshot import Snapshot
 from quality_gate.data.split import SplitResult
 from quality_gate.models.folder import ModelFolder
-from quality_gate.settings import TransferSettings
 from quality_gate.training.history import TrainingHistory
+from quality_gate.transfer_settings import TransferSettings
 from steps.context import experiment_run, temporary_folder
 
 
@@ -45,8 +45,9 @@ def train_transfer(
     from quality_gate.progress import ConsoleReporter
     from quality_gate.reports.figures import training_figure
     from quality_gate.settings import TrainingSettings
+    from quality_gate.training.candidate import save_candidate
     from quality_gate.training.threads import pin_threads
-    from quality_gate.training.transfer import save_candidate, train_transfer
+    from quality_gate.training.transfer import train_transfer
 
     pin_threads(settings.threads)
     photos = photo_sets(snapshot, split.table)

@@ -86,6 +86,40 @@ def make_entry() -> Callable[..., LedgerEntry]:
     return _make_entry
 
 
+@pytest.fixture(scope="session")
+def make_tracked() -> Callable[..., Any]:
+    """Makes a run of an experiment tracker that keeps what it is told; ``runs`` lists those below it."""
+    return Tracked
+
+
+class Tracked:
+    """A run of an experiment tracker; ``runs`` lists those below it."""
+
+    def __init__(self, name: str = "tuning") -> None:
+        self.name = name
+        self.runs: list[Tracked] = []
+        self.parameters: dict[str, Any] = {}
+        self.metrics: list[tuple[int, dict[str, Any]]] = []
+        self.tags: dict[str, str] = {}
+        self.succeeded: bool | None = None
+
+    def nested(self, name: str) -> "Tracked":
+        self.runs.append(Tracked(name))
+        return self.runs[-1]
+
+    def log_parameters(self, values: dict[str, Any]) -> None:
+        self.parameters |= values
+
+    def log_metrics(self, values: dict[str, Any], *, step: int = 0) -> None:
+        self.metrics.append((step, values))
+
+    def log_tags(self, values: dict[str, str]) -> None:
+        self.tags |= values
+
+    def finish(self, *, succeeded: bool) -> None:
+        self.succeeded = succeeded
+
+
 def _make_scores(recalls: dict[str, float] | None = None, **figures: float) -> Scores:
     good = {
         "accuracy": 0.9, "macro_precision": 0.9, "macro_recall": 0.9, "macro_f1": 0.9, "brier": 0.15,

@@ -106,7 +106,17 @@ def test_each_command_explains_each_of_its_options(run, command):
 
 
 def test_the_commands_are_those_that_are_documented():
-    assert sorted(main.commands) == ["demo", "deploy", "explain", "labels", "monitor", "rollback", "schedule", "status"]
+    assert sorted(main.commands) == [
+        "cifar10",
+        "demo",
+        "deploy",
+        "explain",
+        "labels",
+        "monitor",
+        "rollback",
+        "schedule",
+        "status",
+    ]
 
 
 def test_the_version_is_that_of_the_installation(run):

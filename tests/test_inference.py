@@ -13,6 +13,7 @@ from PIL import Image
 
 from quality_gate.inference import OnnxClassifier, average_views, softmax
 from quality_gate.models.manifest import ModelManifest, UnknownModelFormat
+from quality_gate.models.watched_class import WatchedClass
 from quality_gate.preprocess import UnreadableImage, preprocess
 
 logit_rows = arrays(np.float32, (4, 3), elements=st.floats(-50, 50, width=32))
@@ -132,6 +133,16 @@ def test_without_a_certified_threshold_every_answer_is_reviewed(folder, certifie
     replace(manifest, routing=routing).save(folder)
 
     assert OnnxClassifier(folder).decide(np.array([0.0, 1.0, 0.0])).decision == "review"
+
+
+def test_the_watched_class_is_the_label_from_its_threshold_on_and_is_reviewed_where_it_is_improbable(folder):
+    manifest = ModelManifest.load(folder)
+    replace(manifest, watched=WatchedClass("tomato", 0.98, 0.05, 120, 2)).save(folder)
+    classifier = OnnxClassifier(folder)
+    raised, sure = (classifier.decide(np.array(row)) for row in ([0.94, 0.01, 0.05], [0.95, 0.01, 0.04]))
+    assert (raised.label, raised.confidence, raised.decision) == ("tomato", 0.05, "review")
+    assert (sure.label, sure.decision) == ("onion", "accept")
+    assert raised.probabilities == {"onion": 0.94, "potato": 0.01, "tomato": 0.05}
 
 
 def test_a_model_that_is_not_promoted_calls_itself_a_candidate(write_tiny_model, tmp_path):

@@ -11,11 +11,12 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 HEAVY = {
     "bentoml", "captum", "cv2", "evidently", "great_expectations", "jinja2", "matplotlib", "mlflow", "onnxruntime",
-    "pandas", "pyarrow", "scipy", "sklearn", "timm", "torch", "torchvision", "tqdm", "zenml",
+    "optuna", "pandas", "pyarrow", "scipy", "sklearn", "timm", "torch", "torchvision", "tqdm", "zenml",
 }  # fmt: skip
 # Subclasses of a library's classes cannot be written down without it; all else imports it where it is used.
 NEEDED_AT_THE_TOP = {
     "quality_gate/data/expectation_types.py": {"great_expectations"},
+    "quality_gate/models/compact_cnn.py": {"torch"},
     "quality_gate/models/timm_zoo.py": {"torch"},
     "quality_gate/models/zoo.py": {"torch"},
 }
@@ -45,6 +46,7 @@ LIGHT = (
     "quality_gate.settings",
     "quality_gate.tracking",
     "quality_gate.training.history",
+    "quality_gate.tuning.result",
 )
 
 

@@ -25,7 +25,8 @@ from quality_gate.progress import ConsoleReporter
 from quality_gate.registry import Champion
 from quality_gate.settings import TrainingSettings
 from quality_gate.training.baselines import histogram_baseline, scratch_baseline
-from quality_gate.training.transfer import save_candidate, train_transfer
+from quality_gate.training.candidate import save_candidate
+from quality_gate.training.transfer import train_transfer
 
 PRODUCE = Path(__file__).resolve().parents[2] / "shared" / "data" / "produce"
 

@@ -6,8 +6,9 @@ from hypothesis import strategies as st
 
 from quality_gate.data_settings import DEMO, DataSettings
 from quality_gate.errors import UserError
-from quality_gate.settings import MODELS, TrainingSettings
+from quality_gate.settings import TrainingSettings
 from quality_gate.settings_section import Settings, parse_settings
+from quality_gate.transfer_settings import MODELS
 
 
 def parse(values):
@@ -42,8 +43,18 @@ def value_of(found, dotted):
 
 
 FIELDS = list(fields())
+# Sections that may be null, and a value that is one.
+OPTIONAL = {
+    "calibration.watched_class": {"label": "defect", "min_recall": 0.98},
+    "evaluation.cross_validation": {"folds": 5, "repeats": 5},
+}
 # What says in its own words what it expects.
-WORDED = {"data.source", "data.label_map"}
+WORDED = {
+    "data.source",
+    "data.label_map",
+    *OPTIONAL,
+    *(field for field in FIELDS if field.startswith("tuning.search.")),
+}
 SECTIONS = sorted({field.split(".")[0] for field in FIELDS if "." in field})
 AT_THE_LIMIT = [
     ("seed", 0), ("seed", 2**32 - 1), ("data.workers", 0), ("data.exclude_suspects", 0),
@@ -62,10 +73,11 @@ AT_THE_LIMIT = [
     ("transfer.model", "resnet18"), ("transfer.weights_file", "w.pth"), ("evaluation.bootstrap_resamples", 100),
     ("evaluation.worst_errors", 0), ("gate.min_macro_f1", 0), ("gate.min_macro_f1", 1), ("gate.max_brier", 2),
     ("gate.min_margin_over_baselines", -1), ("gate.non_inferiority_margin", 0), ("gate.max_coverage_loss", 1),
-    ("gate.replace_champion_with_other_classes", True),
+    ("gate.replace_champion_with_other_classes", True), ("gate.min_watched_recall", None),
 ]  # fmt: skip
 BEYOND_THE_LIMIT = [
     ("seed", -1), ("seed", 2**32), ("seed", 1.5), ("data.source", ""), ("data.source", []),
+    ("evaluation.cross_validation.folds", 1), ("evaluation.cross_validation.repeats", 0),
     ("data.source", ["photos", 3]), ("data.workers", -1), ("data.exclude_suspects", -1),
     ("data.csv.file_column", ""), ("data.csv.separator", ";;"), ("data.csv.separator", ""),
     ("data.csv.encoding", "utf-9"), ("data.csv.encoding", "rot13"), ("data.csv.images", ""), ("data.missing", "skip"),
@@ -252,5 +264,14 @@ def test_any_name_of_timm_is_left_to_timm(name):
 
 
 def test_a_model_that_is_nearly_one_of_the_zoo_is_told_with_that():
-    assert "expected one of efficientnet_b0, " in sentence({"transfer": {"model": "resnet-18"}})
+    assert "expected one of compact_cnn, " in sentence({"transfer": {"model": "resnet-18"}})
     assert sentence({"transfer": {"model": "resnet-18"}}).endswith("; resnet18 is near it")
+
+
+@pytest.mark.parametrize(("section", "values"), OPTIONAL.items())
+def test_a_section_that_may_be_null_takes_its_own_keys_and_no_other(section, values):
+    assert value_of(parse({}), section) is None
+    assert value_of(parse(nested(section, values)), section).model_dump() == values
+    assert f"{section}.colour is no setting" in sentence(nested(section, values | {"colour": 1}))
+    for key in values:
+        assert sentence(nested(section, values | {key: -1})).startswith(f"my.yaml: {section}.{key} is -1: ")

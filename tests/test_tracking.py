@@ -166,3 +166,14 @@ def test_a_run_is_looked_for_without_starting_it(uri, client, open_named, reques
     opened = open_named("training-1")
     assert find_run(uri, request.node.name, "training-1").run_id == opened.run_id
     assert find_run(uri, request.node.name, "training-2") is None
+
+
+def test_a_nested_run_lies_below_its_run(open_named, client):
+    parent = open_named()
+    nested = parent.nested("1: the recipe")
+    nested.log_metrics({"validation_macro_f1": 0.5}, step=1)
+    nested.finish(succeeded=True)
+    found = client.get_run(nested.run_id)
+    assert found.data.tags["mlflow.parentRunId"] == parent.run_id
+    assert (found.info.run_name, found.info.status) == ("1: the recipe", "FINISHED")
+    assert found.info.experiment_id == client.get_run(parent.run_id).info.experiment_id

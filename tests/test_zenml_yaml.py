@@ -14,8 +14,8 @@ FILE = Path(__file__).resolve().parent.parent / "zenml.yaml"
 
 def leaves(values, prefix=""):
     for key, value in values.items():
-        # Names of classes are no settings.
-        if isinstance(value, dict) and key != "label_map":
+        # Names of classes and ranges of a search are no settings.
+        if isinstance(value, dict) and key != "label_map" and "low" not in value:
             yield from leaves(value, f"{prefix}{key}.")
         else:
             yield f"{prefix}{key}", value

@@ -44,6 +44,16 @@ class PhotoSet:
         """The encoded photos, in order."""
         return self.snapshot.photos(self.image_ids)
 
+    def at(self, places: NDArray[np.intp]) -> PhotoSet:
+        """The photos at some places, in their order; a place may be there more than once."""
+        return replace(
+            self,
+            image_ids=tuple(self.image_ids[place] for place in places),
+            paths=tuple(self.paths[place] for place in places),
+            labels=self.labels[places],
+            groups=self.groups[places],
+        )
+
     def repeated(self, image_ids: Collection[str], copies: int) -> PhotoSet:
         """The set with some of its photos several times; copies have one group, so that none vouches for another.
 
@@ -52,14 +62,7 @@ class PhotoSet:
             copies: how often each is there then, from 1 on.
         """
         chosen = frozenset(image_ids)
-        places = np.repeat(np.arange(len(self)), [copies if one in chosen else 1 for one in self.image_ids])
-        return replace(
-            self,
-            image_ids=tuple(self.image_ids[place] for place in places),
-            paths=tuple(self.paths[place] for place in places),
-            labels=self.labels[places],
-            groups=self.groups[places],
-        )
+        return self.at(np.repeat(np.arange(len(self)), [copies if one in chosen else 1 for one in self.image_ids]))
 
 
 def photo_set(snapshot: Snapshot, table: pd.DataFrame, split: str, classes: tuple[str, ...]) -> PhotoSet:

@@ -116,11 +116,12 @@ def observe(classifier: OnnxClassifier, photos: PhotoSets, reporter: Reporter) -
         assert of_training is not None
         projection = FeatureProjection.fit(of_training)
         compact = projection.compact(features)
+    numbers, confidence = classifier.manifest.answer(answers)
     observations = Observations(
         classifier.manifest.classes,
         _statistics(chosen),
-        answers.argmax(axis=1).astype(np.int64),
-        answers.max(axis=1),
+        numbers,
+        confidence,
         compact.astype(np.float32),
     )
     return Reference(observations, projection)

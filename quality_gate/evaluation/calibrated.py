@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from quality_gate.evaluation.calibration import fit_temperature
 from quality_gate.evaluation.predictions import predict_logits
 from quality_gate.evaluation.routing import certify
+from quality_gate.evaluation.watched import watch
 from quality_gate.inference import OnnxClassifier, softmax
 
 if TYPE_CHECKING:
@@ -25,21 +26,26 @@ def calibrate_manifest(
 ) -> ModelManifest:
     """Calibrate the exported model, the one that is served.
 
-    The temperature is fitted on the validation photos. The sequence of thresholds comes from their confidences, the
-    certificate from the calibration photos, which nothing else has seen; of each duplicate group one photo counts,
-    since copies are no independent evidence.
+    The temperature is fitted on the validation photos; on them the threshold of the watched class is chosen, too. The
+    sequence of thresholds comes from their confidences, the certificate from the calibration photos, which nothing else
+    has seen; of each duplicate group one photo counts, since copies are no independent evidence.
 
     Returns:
-        The model's manifest with temperature and certificate.
+        The model's manifest with temperature, watched class and certificate.
+
+    Raises:
+        UserError: the class to watch is none of the model, or has no validation photo.
     """
     raw = classifier.manifest
     validation = predict_logits(classifier, photos.validation, reporter, "validation")
     temperature = fit_temperature(validation, photos.validation.labels)
     calibration = softmax(predict_logits(classifier, photos.calibration, reporter, "calibration"), temperature)
-    routing = _certify(
-        softmax(validation, temperature), calibration, photos.calibration, settings.alpha, settings.delta
-    )
-    return replace(raw, temperature=temperature, routing=routing)
+    known = softmax(validation, temperature)
+    watched = watch(known, photos.validation, settings.watched_class) if settings.watched_class else None
+    manifest = replace(raw, temperature=temperature, watched=watched)
+    # With the answers that are served, or its promise would be one of other answers.
+    routing = _certify(manifest, known, calibration, photos.calibration, settings.alpha, settings.delta)
+    return replace(manifest, routing=routing)
 
 
 def other_certificates(
@@ -62,12 +68,20 @@ def other_certificates(
         for name, split in (("validation", photos.validation), ("calibration", photos.calibration))
     )
     alphas = [alpha for alpha in (routing.alpha / 2, 2 * routing.alpha) if alpha < 1]
-    return tuple(_certify(validation, calibration, photos.calibration, alpha, routing.delta) for alpha in alphas)
+    return tuple(
+        _certify(manifest, validation, calibration, photos.calibration, alpha, routing.delta) for alpha in alphas
+    )
 
 
 def _certify(
-    validation: NDArray[np.float64], calibration: NDArray[np.float64], photos: PhotoSet, alpha: float, delta: float
+    manifest: ModelManifest,
+    validation: NDArray[np.float64],
+    calibration: NDArray[np.float64],
+    photos: PhotoSet,
+    alpha: float,
+    delta: float,
 ) -> RoutingCertificate:
     one_each = np.unique(photos.groups, return_index=True)[1]
-    correct = (calibration.argmax(axis=1) == photos.labels)[one_each]
-    return certify(validation.max(axis=1), calibration.max(axis=1)[one_each], correct, alpha=alpha, delta=delta)
+    numbers, confidence = manifest.answer(calibration)
+    correct = (numbers == photos.labels)[one_each]
+    return certify(manifest.answer(validation)[1], confidence[one_each], correct, alpha=alpha, delta=delta)

@@ -15,9 +15,10 @@ from quality_gate.evaluation.bootstrap import metric_intervals, paired_differenc
 from quality_gate.evaluation.measured import Measured
 from quality_gate.evaluation.metrics import compute_metrics
 from quality_gate.evaluation.predictions import predict_logits
-from quality_gate.evaluation.scores import ChampionComparison, Evaluation, RollingTest, Scores
+from quality_gate.evaluation.scores import ChampionComparison, CrossValidation, Evaluation, RollingTest, Scores
+from quality_gate.evaluation.watched import measure_watched
 from quality_gate.inference import OnnxClassifier, average_views, softmax
-from quality_gate.models.manifest import ONNX_FILE, RoutingCertificate
+from quality_gate.models.manifest import ONNX_FILE, ModelManifest
 from quality_gate.preprocess import preprocess
 
 if TYPE_CHECKING:
@@ -68,7 +69,7 @@ class _Duel:
             classes,
             self.scores(photos, its),
             difference,
-            coverage_change(answers, self.candidate.manifest.routing, its, former.manifest.routing),
+            coverage_change(answers, self.candidate.manifest, its, former.manifest),
         )
         return _Outcome(scores, comparison, {"candidate": answers, "champion": its})
 
@@ -83,30 +84,39 @@ class _Duel:
 
 def coverage_change(
     answers: NDArray[np.float64],
-    routing: RoutingCertificate | None,
+    manifest: ModelManifest,
     former_answers: NDArray[np.float64],
-    former_routing: RoutingCertificate | None,
+    former_manifest: ModelManifest,
 ) -> float | None:
     """How much larger a share of the same photos a model accepts than a former one, in -1..1.
 
     Args:
         answers: probabilities, shape (photos, classes).
-        routing: which of them are accepted.
+        manifest: which of them are accepted.
         former_answers: the same of the former model.
-        former_routing: the same of the former model.
+        former_manifest: the same of the former model.
 
     Returns:
         None where the two promise different things: whoever promises more must accept less.
     """
-    if routing is None or former_routing is None:
+    promise = _promise(manifest)
+    if promise is None or promise != _promise(former_manifest):
         return None
-    if (routing.alpha, routing.delta) != (former_routing.alpha, former_routing.delta):
-        return None
-    return _coverage(answers, routing) - _coverage(former_answers, former_routing)
+    return _coverage(answers, manifest) - _coverage(former_answers, former_manifest)
 
 
-def _coverage(answers: NDArray[np.float64], routing: RoutingCertificate) -> float:
-    return float(np.mean([routing.decide(confidence) == "accept" for confidence in answers.max(axis=1)]))
+def _promise(manifest: ModelManifest) -> tuple[object, ...] | None:
+    """All that is promised of the accepted answers, and of the class that must not be missed."""
+    routing, watched = manifest.routing, manifest.watched
+    if routing is None:
+        return None
+    return (routing.alpha, routing.delta, (watched.label, watched.min_recall) if watched else None)
+
+
+def _coverage(answers: NDArray[np.float64], manifest: ModelManifest) -> float:
+    routing = manifest.routing
+    assert routing is not None
+    return float(np.mean([routing.decide(confidence) == "accept" for confidence in manifest.answer(answers)[1]]))
 
 
 def _answers(classifier: OnnxClassifier, photos: PhotoSet, reporter: Reporter, what: str) -> NDArray[np.float64]:
@@ -120,6 +130,7 @@ def measure(
     test: PhotoSet,
     *,
     rolling_test: PhotoSet | None = None,
+    cross_validation: CrossValidation | None = None,
     data_digest: str,
     resamples: int,
     seed: int,
@@ -133,6 +144,7 @@ def measure(
         champion: the model in production; None while there is none.
         test: the test photos.
         rolling_test: reviewed photos of the operation that the candidate has not learnt from, if there are any.
+        cross_validation: of the method, if there was one.
         data_digest: of the snapshot.
         resamples: behind every interval.
         seed: of the resamples.
@@ -156,6 +168,10 @@ def measure(
         export_difference=export_difference(model, test),
         model_mb=(model.path / ONNX_FILE).stat().st_size / 1e6,
         latency_ms=latency_ms(model, test),
+        watched=measure_watched(test, tested.probabilities["candidate"], manifest.watched, manifest.routing)
+        if manifest.watched
+        else None,
+        cross_validation=cross_validation,
         rolling=RollingTest(len(rolling_test), rolled.candidate, rolled.champion) if rolling_test and rolled else None,
     )
     answers = {**tested.probabilities, **baselines}

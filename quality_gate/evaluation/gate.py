@@ -8,7 +8,15 @@ from typing import Any, Literal
 
 from quality_gate.evaluation.bootstrap import Interval
 from quality_gate.evaluation.power import duel_power
-from quality_gate.evaluation.scores import ChampionComparison, Evaluation, RollingTest
+from quality_gate.evaluation.scores import (
+    ChampionComparison,
+    CrossValidation,
+    Evaluation,
+    RollingTest,
+    Scores,
+    WatchedScores,
+)
+from quality_gate.evaluation.watched import too_few_to_claim
 from quality_gate.evaluation.wording import USUAL_PLACES, number, places_to_tell_apart
 from quality_gate.settings import GateSettings
 from quality_gate.step_value import StepValue
@@ -104,10 +112,15 @@ class GateResult(StepValue):
 def apply_gate(evaluation: Evaluation, settings: GateSettings) -> GateResult:
     """Judge a candidate by every rule of ``settings``."""
     power = duel_power(evaluation, settings.non_inferiority_margin)
-    warning = power.warning() if power else ""
+    watched = evaluation.watched
+    warnings = (
+        power.warning() if power else "",
+        too_few_to_claim(watched.chosen, evaluation.routing.delta) if watched else "",
+    )
     return GateResult(
         rules=(
             *_quality_rules(evaluation, settings),
+            *_watched_rules(evaluation.watched, settings.min_watched_recall),
             *_baseline_rules(evaluation, settings),
             champion_rule(evaluation.champion, evaluation.classes, settings),
             *_coverage_rules(evaluation.champion, settings),
@@ -118,14 +131,28 @@ def apply_gate(evaluation: Evaluation, settings: GateSettings) -> GateResult:
             limit_rule("model size (MB)", evaluation.model_mb, "at most", settings.max_model_mb),
             limit_rule("latency of one photo (ms)", evaluation.latency_ms, "at most", settings.max_latency_ms),
         ),
-        warnings=(warning,) if warning else (),
+        warnings=tuple(warning for warning in warnings if warning),
     )
 
 
 def _quality_rules(evaluation: Evaluation, settings: GateSettings) -> list[RuleResult]:
-    metrics, intervals = evaluation.candidate.metrics, evaluation.candidate.intervals
+    """Floors and ceilings, held against cross-validation where there was one, and else against the test photos."""
+    crossed = evaluation.cross_validation
+    if crossed is None:
+        return _score_rules(evaluation.candidate, evaluation.classes, settings)
+    rules = _score_rules(crossed.candidate, evaluation.classes, settings)
+    return [_cross_validated(rule, crossed) for rule in rules]
+
+
+def _cross_validated(rule: RuleResult, crossed: CrossValidation) -> RuleResult:
+    note = f"by cross-validation, {crossed.repeats} times {crossed.folds} folds of {crossed.photos:,} photos"
+    return replace(rule, note=rule.note or note)
+
+
+def _score_rules(scores: Scores, classes: tuple[str, ...], settings: GateSettings) -> list[RuleResult]:
+    metrics, intervals = scores.metrics, scores.intervals
     rules = [limit_rule("macro F1", metrics.macro_f1, "at least", settings.min_macro_f1, intervals["macro_f1"])]
-    for label in evaluation.classes:
+    for label in classes:
         recall = metrics.per_class[label].recall
         rules.append(
             limit_rule(
@@ -137,13 +164,38 @@ def _quality_rules(evaluation: Evaluation, settings: GateSettings) -> list[RuleR
     return rules
 
 
+def _watched_rules(watched: WatchedScores | None, min_recall: float | None) -> list[RuleResult]:
+    if min_recall is None:
+        return []
+    if watched is None:
+        note = "does not apply: no class is watched; name it in calibration.watched_class"
+        return [RuleResult("recall of the watched class", None, None, "at least", min_recall, None, note)]
+    rule = f"recall of {watched.chosen.label} at its threshold"
+    return [limit_rule(rule, watched.recall, "at least", min_recall, watched.intervals["recall"])]
+
+
 def _baseline_rules(evaluation: Evaluation, settings: GateSettings) -> list[RuleResult]:
+    crossed, least = evaluation.cross_validation, settings.min_margin_over_baselines
+    if crossed is not None:
+        return [
+            _cross_validated(
+                limit_rule(
+                    f"macro F1 above the {name} baseline",
+                    exact_difference(margin.estimate),
+                    "at least",
+                    least,
+                    margin.interval,
+                ),
+                crossed,
+            )
+            for name, margin in crossed.margins.items()
+        ]
     return [
         limit_rule(
             f"macro F1 above the {name} baseline",
             exact_difference(evaluation.candidate.metrics.macro_f1 - scores.metrics.macro_f1),
             "at least",
-            settings.min_margin_over_baselines,
+            least,
         )
         for name, scores in evaluation.baselines.items()
     ]

@@ -84,7 +84,8 @@ def compare_precisions(
     }
     latency = _latencies_ms(models, test)
     accepted = {precision: _accepted(model, answers[precision]) for precision, model in models.items()}
-    same_label = answers["float32"].argmax(axis=1) == answers["int8"].argmax(axis=1)
+    numbers = {precision: model.manifest.answer(answers[precision])[0] for precision, model in models.items()}
+    same_label = numbers["float32"] == numbers["int8"]
     agreement = float((same_label & (accepted["float32"] == accepted["int8"])).mean())
     figures = {
         precision: PrecisionFigures(

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from math import isnan, nan
 from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from quality_gate.evaluation.bootstrap import Interval, PairedDifference
 from quality_gate.evaluation.metrics import Metrics
 from quality_gate.models.manifest import RoutingCertificate
+from quality_gate.models.watched_class import WatchedClass, answer
+from quality_gate.step_value import StepValue
 
 
 @dataclass(frozen=True)
@@ -116,6 +122,106 @@ class RollingTest:
 
 
 @dataclass(frozen=True)
+class WatchedScores:
+    """The class that must not be missed, at its threshold, on the test photos.
+
+    Attributes:
+        chosen: the class, its threshold and what it was chosen on.
+        photos: test photos of the class.
+        missed: of these, how many were answered otherwise.
+        missed_unseen: of these, how many were accepted, so that nobody would have seen them.
+        false_alarms: photos of other classes that were answered with it.
+        recall: share of its photos that were found, 0..1; NaN where there is none.
+        false_alarm_rate: share of the photos of other classes that were answered with it, 0..1; NaN likewise.
+        precision: share of the photos answered with it that are of it, 0..1; NaN likewise.
+        f1: harmonic mean of precision and recall, 0..1; NaN likewise.
+        intervals: 95% interval of each of these four by its name.
+    """
+
+    chosen: WatchedClass
+    photos: int
+    missed: int
+    missed_unseen: int
+    false_alarms: int
+    recall: float
+    false_alarm_rate: float
+    precision: float
+    f1: float
+    intervals: dict[str, Interval]
+
+    def to_json(self) -> dict[str, Any]:
+        """The figures as plain JSON values; what is undefined is null."""
+        values = {
+            name: None if isinstance(value, float) and isnan(value) else value for name, value in vars(self).items()
+        }
+        intervals = {name: interval.to_json() for name, interval in self.intervals.items()}
+        return {**values, "chosen": asdict(self.chosen), "intervals": intervals}
+
+    @classmethod
+    def from_json(cls, values: dict[str, Any]) -> WatchedScores:
+        """Rebuild the figures from :meth:`to_json`."""
+        defined: dict[str, Any] = {name: nan if value is None else value for name, value in values.items()}
+        intervals = {name: Interval.from_json(interval) for name, interval in values["intervals"].items()}
+        return cls(**{**defined, "chosen": WatchedClass(**values["chosen"]), "intervals": intervals})
+
+
+@dataclass(frozen=True)
+class Margin:
+    """Macro F1 of the candidate minus that of a baseline on the same folds, with its 95% interval."""
+
+    estimate: float
+    interval: Interval
+
+
+@dataclass(frozen=True)
+class CrossValidation(StepValue):
+    """What cross-validation says.
+
+    Attributes:
+        folds: of each repeat.
+        repeats: how often the photos were dealt anew.
+        photos: tested in every repeat.
+        scores: of each method by name, ``candidate`` first; intervals of macro F1, Brier score, calibration error and
+            the recall of each class.
+        margins: over each baseline by name.
+    """
+
+    folds: int
+    repeats: int
+    photos: int
+    scores: dict[str, Scores]
+    margins: dict[str, Margin]
+
+    @property
+    def candidate(self) -> Scores:
+        """Of the method that the candidate is trained by."""
+        return self.scores["candidate"]
+
+    def to_json(self) -> dict[str, Any]:
+        """The figures as plain JSON values."""
+        return {
+            "folds": self.folds,
+            "repeats": self.repeats,
+            "photos": self.photos,
+            "scores": {name: scores.to_json() for name, scores in self.scores.items()},
+            "margins": {
+                name: {"estimate": margin.estimate, "interval": margin.interval.to_json()}
+                for name, margin in self.margins.items()
+            },
+        }
+
+    @classmethod
+    def from_json(cls, values: dict[str, Any]) -> CrossValidation:
+        """Rebuild the figures from :meth:`to_json`."""
+        scores = {name: Scores.from_json(each) for name, each in values["scores"].items()}
+        margins = {
+            name: Margin(each["estimate"], Interval.from_json(each["interval"]))
+            for name, each in values["margins"].items()
+        }
+        return cls(values["folds"], values["repeats"], values["photos"], scores, margins)
+
+
+@dataclass(frozen=True)
 class Evaluation:
     """The candidate, the models it must beat, and what serving it costs.
 
@@ -132,6 +238,8 @@ class Evaluation:
         model_mb: size of the exported model, in megabytes.
         latency_ms: median time to answer one photo on one thread, in milliseconds.
         rolling: the same two models on reviewed photos of the operation; None where there are none.
+        watched: the class that must not be missed; None where no class is watched.
+        cross_validation: of the method; None where the test photos are all there is.
     """
 
     name: str
@@ -146,6 +254,16 @@ class Evaluation:
     model_mb: float
     latency_ms: float
     rolling: RollingTest | None = None
+    watched: WatchedScores | None = None
+    cross_validation: CrossValidation | None = None
+
+    def answer(self, probabilities: NDArray[np.float64]) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+        """What the candidate answers in service: class numbers and confidences, each of shape (photos,).
+
+        Args:
+            probabilities: calibrated, shape (photos, classes).
+        """
+        return answer(probabilities, self.classes, self.watched.chosen if self.watched else None)
 
     def to_json(self) -> dict[str, Any]:
         """The evaluation as plain JSON values."""
@@ -155,13 +273,16 @@ class Evaluation:
             "baselines": {name: scores.to_json() for name, scores in self.baselines.items()},
             "champion": self.champion.to_json() if self.champion else None,
             "rolling": self.rolling.to_json() if self.rolling else None,
+            "watched": self.watched.to_json() if self.watched else None,
+            "cross_validation": self.cross_validation.to_json() if self.cross_validation else None,
         }
 
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> Evaluation:
         """Rebuild an evaluation from :meth:`to_json`."""
-        # Evaluations written before there were retrainings have no rolling test.
-        champion, rolling = values["champion"], values.get("rolling")
+        # Evaluations of former versions know no rolling test, no watched class and no cross-validation.
+        champion, rolling, watched = values["champion"], values.get("rolling"), values.get("watched")
+        crossed = values.get("cross_validation")
         return cls(
             **{
                 **values,
@@ -171,5 +292,7 @@ class Evaluation:
                 "champion": ChampionComparison.from_json(champion) if champion else None,
                 "routing": RoutingCertificate(**values["routing"]),
                 "rolling": RollingTest.from_json(rolling) if rolling else None,
+                "watched": WatchedScores.from_json(watched) if watched else None,
+                "cross_validation": CrossValidation.from_json(crossed) if crossed else None,
             }
         )

@@ -13,9 +13,13 @@ from math import inf
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
+from numpy.typing import NDArray
+
+from quality_gate.models.watched_class import WatchedClass, answer
 from quality_gate.preprocess import PreprocessingSpec
 
-FORMAT_VERSION = 3
+FORMAT_VERSION = 4
 MANIFEST_FILE = "model.json"
 WEIGHTS_FILE = "weights.safetensors"
 ONNX_FILE = "model.onnx"
@@ -78,11 +82,12 @@ class ModelManifest:
             ``weights``, ``onnx``, ``serving``, ``golden``, ``reference``; and ``answers`` of the model before it was
             made ready to be served.
         precision: of the network that answers.
+        watched: the class that must not be missed; None where the most probable class is always the answer.
         version: number in the registry; None until it is promoted.
         format_version: version of this file's layout.
 
     Raises:
-        ValueError: the temperature is out of its range.
+        ValueError: the temperature is out of its range, or the watched class is no class of the model.
     """
 
     name: str
@@ -93,12 +98,23 @@ class ModelManifest:
     routing: RoutingCertificate | None = None
     digests: dict[str, str] = field(default_factory=dict)
     precision: Precision = "float32"
+    watched: WatchedClass | None = None
     version: str | None = None
     format_version: int = FORMAT_VERSION
 
     def __post_init__(self) -> None:
         if not 0 < self.temperature < inf:
             raise ValueError(f"temperature is {self.temperature}; expected a number above 0")
+        if self.watched is not None and self.watched.label not in self.classes:
+            raise ValueError(f"watched class is {self.watched.label}; expected one of {', '.join(self.classes)}")
+
+    def answer(self, probabilities: NDArray[np.float64]) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+        """What the model answers for photos, as it does in service: class numbers and confidences, shape (photos,).
+
+        Args:
+            probabilities: calibrated, shape (photos, classes).
+        """
+        return answer(probabilities, self.classes, self.watched)
 
     @property
     def network_file(self) -> str:
@@ -126,7 +142,10 @@ class ModelManifest:
         if "answers" in self.digests:
             return self.digests["answers"]
         values = asdict(self)
-        named = ("architecture", "classes", "preprocessing", "temperature", "routing")
+        named: tuple[str, ...] = ("architecture", "classes", "preprocessing", "temperature", "routing")
+        if self.watched is not None:
+            # Only then, so that models from before there were such classes keep their digests.
+            named = (*named, "watched")
         content = {name: values[name] for name in named} | {
             file: self.digests[file] for file in ("weights", "onnx") if file in self.digests
         }
@@ -158,13 +177,14 @@ class ModelManifest:
         if missing:
             raise UnknownModelFormat(f"{path}: not a model manifest; it lacks {', '.join(missing)}")
         try:
-            routing = values["routing"]
+            routing, watched = values["routing"], values["watched"]
             return cls(
                 **{
                     **values,
                     "classes": tuple(values["classes"]),
                     "preprocessing": PreprocessingSpec.from_json(values["preprocessing"]),
                     "routing": RoutingCertificate(**routing) if routing else None,
+                    "watched": WatchedClass(**watched) if watched else None,
                     "format_version": FORMAT_VERSION,
                 }
             )
@@ -177,11 +197,16 @@ class ModelManifest:
 
 
 def _as_of_today(values: dict[str, Any], version: int) -> dict[str, Any]:
-    """A manifest of any version: the first had a single view, called ``resize``, the first two one precision."""
+    """A manifest of any version: the first had a single view, called ``resize``, the first two one precision.
+
+    No class was watched in the first three.
+    """
     if version == 1 and isinstance(values.get("preprocessing"), dict) and "resize" in values["preprocessing"]:
         preprocessing = values["preprocessing"]
         values = {**values, "preprocessing": {**preprocessing, "views": [preprocessing["resize"]]}}
-    return values if version > 2 else {**values, "precision": "float32"}
+    if version <= 2:
+        values = {**values, "precision": "float32"}
+    return values if version > 3 else {**values, "watched": None}
 
 
 def file_digest(path: Path) -> str:

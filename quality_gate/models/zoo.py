@@ -87,6 +87,7 @@ class Architecture:
         weights_url: where its ImageNet weights are published, with the start of their SHA-256 in the file's name; None
             where they come in another way.
         weights_by_order: whether the tensors of its weights have other names, in the order of the backbone's.
+        pretrained: false where no weights are published: all of it learns, from random ones.
     """
 
     name: str
@@ -99,6 +100,7 @@ class Architecture:
     exact_maps: bool = True
     weights_url: str | None = None
     weights_by_order: bool = False
+    pretrained: bool = True
 
 
 def architecture(name: str) -> Architecture:
@@ -155,6 +157,15 @@ def require_size(arch: Architecture, size: int) -> None:
         raise UserError(f"transfer.size is {size}; {arch.name} takes photos of another size ({reason}).") from None
 
 
+def _compact_cnn() -> Architecture:
+    from quality_gate.models.compact_cnn import WIDTHS, compact_cnn
+
+    # How photos are normalised is measured on those it learns from.
+    return Architecture(
+        "compact_cnn", (0.5,) * 3, (0.25,) * 3, compact_cnn, _children, len(WIDTHS), WIDTHS[-1], pretrained=False
+    )
+
+
 def _efficientnet_lite0() -> Architecture:
     def build() -> nn.Module:
         import timm
@@ -208,6 +219,7 @@ def _mobilenet_v3_small() -> Architecture:
 _RESNET = ("conv1 bn1 relu maxpool layer1", "layer2", "layer3", "layer4")
 
 _ZOO: dict[str, Callable[[], Architecture]] = {
+    "compact_cnn": _compact_cnn,
     "efficientnet_b0": _efficientnet_b0,
     "efficientnet_lite0": _efficientnet_lite0,
     "mobilenet_v3_small": _mobilenet_v3_small,
@@ -238,3 +250,7 @@ def _named_stages(*stages: str) -> Callable[[nn.Module], Sequence[nn.Module]]:
         return [nn.Sequential(*(model.get_submodule(name) for name in stage.split())) for stage in stages]
 
     return part
+
+
+def _children(model: nn.Module) -> Sequence[nn.Module]:
+    return list(model.children())

@@ -88,7 +88,7 @@ class Prediction:
         image_name: what the sender called the photo, as :func:`loggable_name` gives it; '' for none.
         gate: name of the gate.
         model_version: of the model in the registry, or ``candidate``.
-        label: the most probable class.
+        label: the answer; the most probable class, unless a watched one reached its threshold.
         probabilities: of every class, in 0..1.
         confidence: the probability of the label.
         decision: ``accept`` or ``review``.

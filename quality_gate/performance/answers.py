@@ -21,7 +21,7 @@ class InspectedAnswer:
         id: of the answer in the prediction log, for messages.
         time: when the service gave it, with a time zone.
         model_version: of the model that gave it.
-        label: the class it gave, the most probable one.
+        label: the class it gave; the most probable one, unless a watched one reached its threshold.
         probabilities: of every class, in 0..1.
         reason: ``review``, the service would not accept it; ``audit``, it accepted it, and chance chose it.
         share: chance with which an answer like it goes to a person, in (0, 1]: 1 for ``review``.

@@ -10,12 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from quality_gate.explanation.overlay import as_png, overlay, seen_pixels
+from quality_gate.models.watched_class import answer
 from quality_gate.preprocess import preprocess
 from quality_gate.reports.rendering import photo
 
 if TYPE_CHECKING:
     from quality_gate.data.photo_set import PhotoSet
     from quality_gate.explanation.explainer import Explainer
+    from quality_gate.models.watched_class import WatchedClass
     from quality_gate.preprocess import PreprocessingSpec
 
 # Pixels; shown at about half of that, sharp on dense screens. A map has few places, so that overlays need fewer.
@@ -86,26 +88,35 @@ class ErrorsOfClass:
     shown: tuple[ShownError, ...]
 
 
-def worst_errors(labels: NDArray[np.int64], probabilities: NDArray[np.float64], limit: int) -> NDArray[np.int64]:
+def worst_errors(
+    labels: NDArray[np.int64],
+    answered: NDArray[np.int64],
+    confidence: NDArray[np.float64],
+    limit: int,
+    first: int | None = None,
+) -> NDArray[np.int64]:
     """The most confident wrong answers of every class, each class in turn until the limit is reached.
 
     Args:
         labels: class numbers, shape (photos,).
-        probabilities: shape (photos, classes).
+        answered: those of the answers, shape (photos,).
+        confidence: of the answers, shape (photos,).
         limit: how many at most, 0 or more.
+        first: number of the class whose errors all come before those of others; None: none.
 
     Returns:
         Indices of photos: the worst of each class, the most confident first, then the second of each class, and so
         on; equals in their order; shape (limit or fewer,).
     """
-    wrong = np.flatnonzero(probabilities.argmax(axis=1) != labels)
-    confidence = probabilities[wrong].max(axis=1)
+    wrong = np.flatnonzero(answered != labels)
+    confidence = confidence[wrong]
     order = np.argsort(-confidence, kind="stable")
     turn = np.empty(len(wrong), dtype=np.int64)
     for label in np.unique(labels[wrong]):
         of_class = order[labels[wrong][order] == label]
         turn[of_class] = np.arange(len(of_class))
-    return wrong[np.lexsort((-confidence, turn))][:limit].astype(np.int64)
+    later = labels[wrong] != first if first is not None else np.zeros(len(wrong), dtype=bool)
+    return wrong[np.lexsort((-confidence, turn, later))][:limit].astype(np.int64)
 
 
 def gather_errors(
@@ -115,6 +126,7 @@ def gather_errors(
     explainer: Explainer | None,
     *,
     limit: int,
+    watched: WatchedClass | None = None,
 ) -> tuple[WorstError, ...]:
     """Read the photos of the worst errors and make their maps.
 
@@ -124,14 +136,17 @@ def gather_errors(
         spec: how photos become its input; of several views the first is explained.
         explainer: of the candidate; None where it cannot be explained.
         limit: how many errors at most.
+        watched: the class whose missed photos come first; None where there is none.
     """
-    chosen = worst_errors(test.labels, probabilities, limit)
+    numbers, confidence = answer(probabilities, test.classes, watched)
+    first = test.classes.index(watched.label) if watched else None
+    chosen = worst_errors(test.labels, numbers, confidence, limit, first)
     photos = test.snapshot.photos([test.image_ids[index] for index in chosen])
-    return tuple(_errors(test, probabilities, chosen, photos, spec, explainer))
+    return tuple(_errors(test, probabilities, numbers, chosen, photos, spec, explainer))
 
 
 def errors_by_class(
-    worst: tuple[WorstError, ...], counts: NDArray[np.int64], classes: tuple[str, ...]
+    worst: tuple[WorstError, ...], counts: NDArray[np.int64], classes: tuple[str, ...], first: str | None = None
 ) -> list[ErrorsOfClass]:
     """Arrange errors for the page, a row a class in the order of the classes; classes without any are left out.
 
@@ -139,6 +154,7 @@ def errors_by_class(
         worst: the errors.
         counts: photos by true class (rows) and answer, shape (classes, classes).
         classes: names in the order of the rows.
+        first: the class that comes before the others; None: none.
 
     Raises:
         UnreadableImage: a photo cannot be decoded.
@@ -149,28 +165,29 @@ def errors_by_class(
         shown = tuple(_shown(error) for error in worst if error.true_label == label)
         if shown:
             rows.append(ErrorsOfClass(label, total, total - right, shown))
-    return rows
+    return sorted(rows, key=lambda row: row.label != first)
 
 
 def _errors(
     test: PhotoSet,
     probabilities: NDArray[np.float64],
+    numbers: NDArray[np.int64],
     chosen: NDArray[np.int64],
     photos: Iterator[bytes],
     spec: PreprocessingSpec,
     explainer: Explainer | None,
 ) -> Iterator[WorstError]:
     for index, data in zip(chosen, photos, strict=True):
-        answers, truth = probabilities[index], int(test.labels[index])
+        answers, number, truth = probabilities[index], int(numbers[index]), int(test.labels[index])
         best = np.argsort(-answers, kind="stable")[:SHOWN_PROBABILITIES]
         yield WorstError(
             photo=data,
             path=test.paths[index],
             true_label=test.classes[truth],
-            predicted_label=test.classes[best[0]],
-            confidence=float(answers[best[0]]),
-            best=tuple((test.classes[number], float(answers[number])) for number in best),
-            evidence=_evidence(preprocess(data, spec)[0], int(best[0]), truth, spec, explainer),
+            predicted_label=test.classes[number],
+            confidence=float(answers[number]),
+            best=tuple((test.classes[place], float(answers[place])) for place in best),
+            evidence=_evidence(preprocess(data, spec)[0], number, truth, spec, explainer),
         )
 
 

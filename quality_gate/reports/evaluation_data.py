@@ -88,9 +88,10 @@ def report_data(
             classifier.manifest.preprocessing,
             explainer,
             limit=settings.evaluation.worst_errors,
+            watched=classifier.manifest.watched,
         ),
         slices=slices_of_test(photos.test, candidate, table, settings),
-        points=operating_points(routing, others, answers_to_test(photos.test, candidate, settings)),
+        points=operating_points(routing, others, answers_to_test(photos.test, measured, settings)),
         method=explainer.method if explainer else None,
     )
 
@@ -109,11 +110,12 @@ def slices_of_test(
     )
 
 
-def answers_to_test(test: PhotoSet, candidate: NDArray[np.float64], settings: TrainingSettings) -> Answers:
+def answers_to_test(test: PhotoSet, measured: Measured, settings: TrainingSettings) -> Answers:
     """The candidate's answers for the test photos, on the resamples of its other intervals."""
+    numbers, confidence = measured.evaluation.answer(measured.probabilities[CANDIDATE])
     return Answers(
-        confidence=candidate.max(axis=1),
-        correct=candidate.argmax(axis=1) == test.labels,
+        confidence=confidence,
+        correct=numbers == test.labels,
         groups=test.groups,
         resamples=settings.evaluation.bootstrap_resamples,
         seed=settings.seed,

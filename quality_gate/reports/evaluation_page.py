@@ -23,6 +23,7 @@ from quality_gate.reports.evaluation_plots import (
     reliability_plot,
     risk_plot,
     training_plot,
+    watched_plot,
 )
 from quality_gate.reports.gate_rows import failures, gate_rows
 from quality_gate.reports.operation import operation, percent, point_columns
@@ -41,6 +42,15 @@ METRICS = (
     ("log_loss", "Log loss", False),
     ("roc_auc_ovr", "ROC AUC, one against the rest", True),
     ("pr_auc_ovr", "PR AUC, one against the rest", True),
+)
+
+CROSSED_FIGURES = (("macro_f1", "Macro F1"), ("brier", "Brier score"), ("ece", "Expected calibration error"))
+# Figure of the watched class, its name for people, what it says.
+WATCHED_FIGURES = (
+    ("recall", "Recall", "of its photos, found"),
+    ("false_alarm_rate", "False alarms", "of the other photos, answered with it"),
+    ("precision", "Precision", "of the answers with it, right"),
+    ("f1", "F1", "harmonic mean of precision and recall"),
 )
 
 
@@ -62,7 +72,8 @@ def evaluation_page(evaluation: Evaluation, gate: GateResult, data: ReportData, 
     """
     answers = data.probabilities[CANDIDATE]
     models = _models(evaluation)
-    counts = confusion_matrix(data.labels, answers.argmax(axis=1).astype(np.int64), len(evaluation.classes))
+    counts = confusion_matrix(data.labels, evaluation.answer(answers)[0], len(evaluation.classes))
+    watched = evaluation.watched
     return render(
         "evaluation.html.j2",
         evaluation=evaluation,
@@ -82,9 +93,15 @@ def evaluation_page(evaluation: Evaluation, gate: GateResult, data: ReportData, 
         confusions=confusions(counts, evaluation.classes),
         wide_matrix=len(evaluation.classes) > figures.SMALL_MATRIX,
         reliability=reliability_plot(data.labels, answers, evaluation),
-        risk=risk_plot(data.labels, data.probabilities, evaluation.routing),
+        risk=risk_plot(data.labels, data.probabilities, evaluation),
         training=training_plot(data.history),
-        errors_by_class=errors_by_class(data.worst, counts, evaluation.classes),
+        crossed=evaluation.cross_validation,
+        crossed_figures=CROSSED_FIGURES,
+        watched_figures=WATCHED_FIGURES,
+        watched=watched_plot(data.labels, answers, evaluation),
+        errors_by_class=errors_by_class(
+            data.worst, counts, evaluation.classes, watched.chosen.label if watched else None
+        ),
         shown_errors=len(data.worst),
         maps=NOTES[data.method] if data.method and all(error.evidence for error in data.worst) else None,
         errors=int(counts.sum() - np.trace(counts)),

@@ -9,10 +9,11 @@ from numpy.typing import NDArray
 
 from quality_gate.evaluation.metrics import reliability_curve
 from quality_gate.evaluation.scores import Evaluation
+from quality_gate.evaluation.watched import recall_curve
 from quality_gate.evaluation.wording import number
-from quality_gate.models.manifest import RoutingCertificate
 from quality_gate.reports import figures
 from quality_gate.reports.rendering import picture
+from quality_gate.reports.watched_chart import watched_figure
 from quality_gate.training.history import Epoch, TrainingHistory
 
 CANDIDATE, CHAMPION = "candidate", "champion"
@@ -66,20 +67,34 @@ def reliability_plot(labels: NDArray[np.int64], answers: NDArray[np.float64], ev
     return Plot(picture(figures.reliability_figure(curve, answers.max(axis=1))), alt)
 
 
-def risk_plot(
-    labels: NDArray[np.int64], probabilities: dict[str, NDArray[np.float64]], routing: RoutingCertificate
-) -> Plot:
+def risk_plot(labels: NDArray[np.int64], probabilities: dict[str, NDArray[np.float64]], evaluation: Evaluation) -> Plot:
     """What accepting more photos costs, for the answers of every model."""
     ordered = sorted(probabilities, key=lambda name: (name != CANDIDATE, name != CHAMPION))
     answers = {
         name: (probabilities[name].max(axis=1), probabilities[name].argmax(axis=1) == labels) for name in ordered
     }
+    numbers, sure = evaluation.answer(probabilities[CANDIDATE])
+    answers[CANDIDATE], routing = (sure, numbers == labels), evaluation.routing
     confidence, right = answers[CANDIDATE]
     alt = f"Risk-coverage curve: with all photos accepted {np.mean(~right):.1%} of the answers are wrong"
     accepted = np.zeros(len(right), dtype=bool) if routing.threshold is None else confidence >= routing.threshold
     if accepted.any():
         alt += f"; at the certified threshold {accepted.mean():.1%} are accepted, {np.mean(~right[accepted]):.1%} wrong"
     return Plot(picture(figures.risk_coverage_figure(answers, routing)), f"{alt}.")
+
+
+def watched_plot(labels: NDArray[np.int64], answers: NDArray[np.float64], evaluation: Evaluation) -> Plot | None:
+    """What finding the watched class costs; None where no class is, or where there are only photos of one kind."""
+    watched = evaluation.watched
+    if watched is None or not 0 < watched.photos < len(labels):
+        return None
+    curve = recall_curve(labels, answers, evaluation.classes.index(watched.chosen.label))
+    alt = (
+        f"Recall of {watched.chosen.label} against the share of other photos answered with it, for every threshold; at "
+        f"the threshold {number(watched.chosen.threshold)} {watched.recall:.1%} are found at "
+        f"{watched.false_alarm_rate:.1%} false alarms."
+    )
+    return Plot(picture(watched_figure(*curve, watched)), alt)
 
 
 def training_plot(history: tuple[Epoch, ...]) -> Plot | None:

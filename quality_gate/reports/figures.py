@@ -134,7 +134,7 @@ def risk_coverage_figure(
         )
     axes.axhline(routing.alpha, color=INK, linewidth=1, linestyle=(0, (4, 3)))
     axes.set(xlabel="photos accepted", ylabel="wrong among the accepted", xlim=(0, 1.01), ylim=(0, top))
-    _annotate(axes, f"α = {_percent(routing.alpha)}", (0, routing.alpha))
+    annotate(axes, f"α = {_percent(routing.alpha)}", (0, routing.alpha))
     _mark_threshold(axes, *next(iter(answers.values())), routing)
     for axis in (axes.xaxis, axes.yaxis):
         axis.set_major_formatter(lambda share, _: _percent(share))
@@ -190,7 +190,7 @@ def _mark_best_pass(history: Sequence[Epoch], rows: Sequence[Axes], score: Axes)
         axes.axvline(best.epoch, color=QUIET, linewidth=1, linestyle=(0, (4, 3)), zorder=0)
     score.plot(best.epoch, best.macro_f1, marker="*", markersize=11, color=PALETTE[4], markeredgecolor=INK, zorder=4)
     bottom = score.get_ylim()[0]
-    _annotate(score, f"kept: pass {best.epoch}, {best.macro_f1:.3f}", (best.epoch, bottom))
+    annotate(score, f"kept: pass {best.epoch}, {best.macro_f1:.3f}", (best.epoch, bottom))
 
 
 def _mark_changes(history: Sequence[Epoch], rate: Axes) -> None:
@@ -241,7 +241,7 @@ def _mark_threshold(
     axes: Axes, confidence: NDArray[np.float64], correct: NDArray[np.bool_], routing: RoutingCertificate
 ) -> None:
     if routing.threshold is None:
-        _annotate(axes, "no threshold could be certified", (0.99, routing.alpha))
+        annotate(axes, "no threshold could be certified", (0.99, routing.alpha))
         return
     accepted = confidence >= routing.threshold
     if not accepted.any():
@@ -249,14 +249,15 @@ def _mark_threshold(
     coverage, risk = float(accepted.mean()), float((~correct[accepted]).mean())
     axes.axvline(coverage, color=PALETTE[0], linewidth=1, linestyle=(0, (2, 2)), zorder=1)
     axes.plot(coverage, risk, "o", markersize=7, color="white", markeredgecolor=PALETTE[0], markeredgewidth=2, zorder=5)
-    _annotate(
+    annotate(
         axes,
         f"threshold {routing.threshold:.3f}:\n{coverage:.0%} accepted, {risk:.1%} wrong",
         (coverage, max(risk, routing.alpha)),
     )
 
 
-def _annotate(axes: Axes, text: str, point: tuple[float, float]) -> None:
+def annotate(axes: Axes, text: str, point: tuple[float, float]) -> None:
+    """Write a text beside a point."""
     # Towards the middle of the axes, so that the text stays inside whatever the point is.
     across, up = axes.transAxes.inverted().transform(axes.transData.transform(point))
     left, below = across < 0.5, up > 0.7

@@ -112,7 +112,7 @@ def model_card(
         manifest=manifest,
         evaluation=measured.evaluation,
         gate=gate,
-        in_use=operating_point(routing.threshold, routing, answers_to_test(test, answers, settings), in_use=True),
+        in_use=operating_point(routing.threshold, routing, answers_to_test(test, measured, settings), in_use=True),
         slices=slices_of_test(test, answers, split.table, settings),
         history=history.epochs,
         settings=settings,

@@ -15,6 +15,7 @@ from quality_gate.preprocess import decode
 from quality_gate.training.fit import fit, predict_logits
 from quality_gate.training.objective import Rows
 from quality_gate.training.recipe import Recipe
+from quality_gate.training.shift_and_mirror import mirror_half
 
 if TYPE_CHECKING:
     import torch
@@ -129,14 +130,7 @@ def scratch_baseline(
         Rows(inputs(photos.validation), photos.validation.labels),
         recipe,
         device,
-        prepare=_mirror_half,
+        prepare=mirror_half,
         on_epoch=on_epoch,
     )
     return softmax(predict_logits(network, inputs(photos.test), device))
-
-
-def _mirror_half(photos: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
-    import torch
-
-    mirrored = torch.rand(len(photos), generator=generator) < 0.5
-    return torch.where(mirrored[:, None, None, None], photos.flip(3), photos)

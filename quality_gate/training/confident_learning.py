@@ -20,7 +20,9 @@ FOLDS = 5
 ROUNDING = 1e-9
 
 
-def deal_folds(labels: NDArray[np.int64], groups: NDArray[np.int64], seed: int) -> NDArray[np.int64]:
+def deal_folds(
+    labels: NDArray[np.int64], groups: NDArray[np.int64], seed: int, folds: int = FOLDS
+) -> NDArray[np.int64]:
     """Deal whole duplicate groups to folds, so that each class is spread as evenly as its groups allow.
 
     A group counts for the class that most of its rows have. Groups are dealt in the order of a hash of seed and group
@@ -31,9 +33,10 @@ def deal_folds(labels: NDArray[np.int64], groups: NDArray[np.int64], seed: int) 
         labels: class numbers 0..C−1, shape (rows,).
         groups: number of each row's duplicate group, shape (rows,).
         seed: of the order.
+        folds: how many, 2 or more.
 
     Returns:
-        Fold of each row, 0..``FOLDS`` − 1, shape (rows,).
+        Fold of each row, 0..``folds`` − 1, shape (rows,).
 
     Raises:
         ValueError: a class has fewer than two groups, so that no head could learn it from the other folds.
@@ -46,14 +49,14 @@ def deal_folds(labels: NDArray[np.int64], groups: NDArray[np.int64], seed: int) 
     if len(scarce):
         raise ValueError(f"class number {scarce[0]}: expected at least two groups that are mostly of this class")
     order = sorted(range(len(names)), key=lambda place: sha256(f"{seed}:{names[place]}".encode()).digest())
-    dealt = np.zeros((FOLDS, counts.shape[1]), dtype=np.int64)
-    folds = np.zeros(len(names), dtype=np.int64)
+    dealt = np.zeros((folds, counts.shape[1]), dtype=np.int64)
+    fold_of = np.zeros(len(names), dtype=np.int64)
     for place in order:
         label = majority[place]
         # The emptiest fold of the class; of equals the one with the fewest rows of all.
-        folds[place] = np.lexsort((dealt.sum(axis=1), dealt[:, label]))[0]
-        dealt[folds[place], label] += sizes[place]
-    return folds[places]
+        fold_of[place] = np.lexsort((dealt.sum(axis=1), dealt[:, label]))[0]
+        dealt[fold_of[place], label] += sizes[place]
+    return fold_of[places]
 
 
 def out_of_fold(

@@ -122,7 +122,7 @@ class FrozenBackbone:
     def see(
         self, photos: PhotoSet, rows: Sequence[Row], *, seed: int, on_progress: Progress, activations: bool = False
     ) -> Seen:
-        """Run the backbone over photos, except over those it has seen before.
+        """Run the backbone over photos, except over the rows it has seen before.
 
         Args:
             photos: the photos.
@@ -139,44 +139,45 @@ class FrozenBackbone:
         for place, image_id in enumerate(photos.image_ids):
             places.setdefault(image_id, []).append(place)
         done = 0
-        for image_id, values in self._recall_or_compute(photos, list(places), rows, seed, kinds):
+        for image_id, found, values in self._recall_or_compute(photos, list(places), rows, seed, kinds):
             for kind, value in zip(kinds, values, strict=True):
-                arrays[kind][places[image_id]] = value
-            done += len(places[image_id]) * len(rows)
+                arrays[kind][np.ix_(places[image_id], found)] = value
+            done += len(places[image_id]) * len(found)
             on_progress(done, len(photos) * len(rows))
         flat = [arrays[kind].reshape(-1, *self._shapes[kind]) for kind in kinds]
         return Seen(flat[0], torch.from_numpy(flat[1]) if activations else None)
 
     def _recall_or_compute(
         self, photos: PhotoSet, image_ids: list[str], rows: Sequence[Row], seed: int, kinds: Sequence[Kind]
-    ) -> Iterator[tuple[str, list[NDArray[np.generic]]]]:
-        """The arrays of each kind of each photo, those that are known first."""
+    ) -> Iterator[tuple[str, list[int], list[NDArray[np.generic]]]]:
+        """Places of some rows of each photo with their arrays of each kind; what is known first."""
         keys = {
             image_id: [[f"{kind}:{_key(image_id, row, seed)}" for row in rows] for kind in kinds]
             for image_id in image_ids
         }
-        unknown = []
+        lacking: dict[tuple[int, ...], list[str]] = {}
         for image_id in image_ids:
-            wanted = [key for some in keys[image_id] for key in some]
-            known = self._cache.get(wanted)
-            if len(known) < len(wanted):
-                unknown.append(image_id)
-                continue
-            yield (
-                image_id,
-                [
-                    np.stack([np.frombuffer(known[key], DTYPES[kind]).reshape(self._shapes[kind]) for key in some])
+            known = self._cache.get([key for some in keys[image_id] for key in some])
+            there = [place for place in range(len(rows)) if all(some[place] in known for some in keys[image_id])]
+            if there:
+                recalled = [
+                    np.stack([np.frombuffer(known[some[place]], DTYPES[kind]) for place in there])
                     for kind, some in zip(kinds, keys[image_id], strict=True)
-                ],
-            )
-        fresh: dict[str, bytes] = {}
-        for image_id, values in zip(unknown, self._compute(photos, unknown, rows, seed, kinds), strict=True):
-            for some, value in zip(keys[image_id], values, strict=True):
-                fresh |= {key: row.tobytes() for key, row in zip(some, value, strict=True)}
-            if len(fresh) >= PUT_ROWS or image_id == unknown[-1]:
-                self._cache.put(fresh)
-                fresh = {}
-            yield image_id, values
+                ]
+                shapes = [(len(there), *self._shapes[kind]) for kind in kinds]
+                yield image_id, there, [one.reshape(shape) for one, shape in zip(recalled, shapes, strict=True)]
+            if len(there) < len(rows):
+                lacking.setdefault(tuple(sorted(set(range(len(rows))) - set(there))), []).append(image_id)
+        for places, some_ids in lacking.items():
+            fresh: dict[str, bytes] = {}
+            wanted = [rows[place] for place in places]
+            for image_id, values in zip(some_ids, self._compute(photos, some_ids, wanted, seed, kinds), strict=True):
+                for some, value in zip(keys[image_id], values, strict=True):
+                    fresh |= {some[place]: row.tobytes() for place, row in zip(places, value, strict=True)}
+                if len(fresh) >= PUT_ROWS or image_id == some_ids[-1]:
+                    self._cache.put(fresh)
+                    fresh = {}
+                yield image_id, list(places), values
 
     def _compute(
         self, photos: PhotoSet, image_ids: list[str], rows: Sequence[Row], seed: int, kinds: Sequence[Kind]

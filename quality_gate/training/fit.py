@@ -19,6 +19,7 @@ from quality_gate.training.objective import Objective, Prepare, Rows, to_device
 from quality_gate.training.rate_finder import STEPS, find_learning_rate
 from quality_gate.training.recipe import Recipe
 from quality_gate.training.resume import Checkpoint
+from quality_gate.training.schedule import one_cycle
 from quality_gate.training.state import TrainingState
 from quality_gate.training.unfreezing import StageGate, open_stages
 
@@ -76,7 +77,7 @@ def fit(
         state.restore(saved)
     elif recipe.find_learning_rate and recipe.epochs:
         _set_training_mode(network, freeze_batch_norm)
-        state.learning_rate = find_learning_rate(network, objective.steps(STEPS), objective.loss)
+        state.learning_rate = state.peak_rate = find_learning_rate(network, objective.steps(STEPS), objective.loss)
     while not state.history or state.history[-1].stop is None:
         number, loss, opened = len(state.history), None, None
         if number > 0:
@@ -111,8 +112,11 @@ def predict_logits(network: nn.Module, inputs: torch.Tensor, device: torch.devic
 def _one_pass(state: TrainingState, objective: Objective) -> float:
     import torch
 
-    losses = []
-    for rows in objective.steps():
+    losses, steps, done = [], objective.steps(), len(state.history) - 1
+    for place, rows in enumerate(steps):
+        if objective.recipe.schedule == "one_cycle":
+            progress = (done + place / len(steps)) / objective.recipe.epochs
+            state.learning_rate = state.peak_rate * one_cycle(progress)
         state.optimiser.zero_grad(set_to_none=True)
         loss = objective.loss(state.network, rows)
         torch.autograd.backward(state.scaler.scale(loss))
@@ -150,6 +154,7 @@ def _validate(
         learning_rate=state.learning_rate,
         best=_is_best(metrics.macro_f1, metrics.log_loss, state.history),
         open_stages=opened,
+        brier=metrics.brier,
     )
     return replace(epoch, stop=_stop_reason([*state.history, epoch], recipe))
 
@@ -161,7 +166,8 @@ def _is_best(macro_f1: float, log_loss: float, history: Sequence[Epoch]) -> bool
 
 def _stop_reason(history: Sequence[Epoch], recipe: Recipe) -> StopReason | None:
     last, best = history[-1].epoch, max(epoch.epoch for epoch in history if epoch.best)
-    if last - best >= recipe.patience:
+    # A schedule is at its best at its end.
+    if recipe.schedule == "plateau" and last - best >= recipe.patience:
         return "patience"
     return "epochs" if last >= recipe.epochs else None
 

@@ -24,6 +24,7 @@ class Epoch:
         best: whether this state was the best so far.
         open_stages: stages of the backbone that learnt in the pass; None where there are none, and for epoch 0.
         stop: why training ended with this pass; None for all but the last.
+        brier: multi-class Brier score of the validation rows; None in histories written before it was kept.
     """
 
     epoch: int
@@ -34,6 +35,7 @@ class Epoch:
     best: bool
     open_stages: int | None = None
     stop: StopReason | None = None
+    brier: float | None = None
 
     def figures(self) -> dict[str, float | None]:
         """The curves of the pass, by the names the experiment tracker shows."""

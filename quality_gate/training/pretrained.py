@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import torch
 
     from quality_gate.home import Home
-    from quality_gate.settings import TransferSettings
+    from quality_gate.transfer_settings import TransferSettings
 
 
 @dataclass(frozen=True)

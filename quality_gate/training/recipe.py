@@ -6,13 +6,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
-    from quality_gate.settings import TransferSettings
+    from quality_gate.transfer_settings import TransferSettings
 
 # Where the classes are made equally important: in what is drawn, in the loss, in both, or nowhere.
 Balance = Literal["sampler", "loss", "both", "none"]
 # When a closed stage is opened: all with the first pass, one more with every pass, or one more after a pass that
 # brought no better validation macro F1.
 Unfreezing = Literal["at_once", "each_epoch", "on_plateau"]
+# How the learning rate falls: when the passes bring nothing better, or as planned from step to step.
+Schedule = Literal["plateau", "one_cycle"]
 
 
 @dataclass(frozen=True)
@@ -22,7 +24,7 @@ class Recipe:
     Attributes:
         epochs: most passes.
         rows_per_epoch: rows drawn in one pass.
-        learning_rate: of AdamW, at its start.
+        learning_rate: of AdamW: at its start, or, with ``one_cycle``, at its highest.
         weight_decay: of AdamW.
         batch_size: rows a step.
         patience: passes without a better validation macro F1 before training stops; the learning rate is halved
@@ -37,7 +39,9 @@ class Recipe:
         ema_decay: share of the averaged weights that each step keeps (Polyak and Juditsky 1992); the average is what is
             validated and kept. 0 keeps the weights themselves.
         unfreezing: when the stages are opened, the last one first (Howard and Ruder 2018).
-        find_learning_rate: start at the rate a range test finds (Smith 2017) instead of ``learning_rate``.
+        find_learning_rate: take the rate a range test finds (Smith 2017) instead of ``learning_rate``.
+        schedule: ``plateau`` halves the rate and stops early as ``patience`` says; ``one_cycle`` makes all passes, in
+            which the rate rises and falls once (Smith and Topin 2018).
     """
 
     epochs: int
@@ -54,6 +58,7 @@ class Recipe:
     ema_decay: float = 0.0
     unfreezing: Unfreezing = "at_once"
     find_learning_rate: bool = False
+    schedule: Schedule = "plateau"
 
 
 def fine_tuning(settings: TransferSettings, *, stages: int, photos: int, seed: int) -> Recipe:
@@ -81,4 +86,5 @@ def fine_tuning(settings: TransferSettings, *, stages: int, photos: int, seed: i
         ema_decay=settings.ema_decay,
         unfreezing=settings.unfreezing,
         find_learning_rate=settings.find_learning_rate,
+        schedule=settings.schedule,
     )

@@ -26,6 +26,7 @@ class TrainingState:
         average: the moving average of its weights; None without one.
         optimiser: AdamW over all parameters that may ever learn.
         plateau: lowers the learning rate.
+        peak_rate: the highest learning rate, where a schedule leads from step to step.
         scaler: of the losses in mixed precision; idle on the CPU.
         generator: draws the rows.
         history: the passes so far.
@@ -36,6 +37,7 @@ class TrainingState:
     average: AveragedModel | None
     optimiser: torch.optim.Optimizer
     plateau: ReduceLROnPlateau
+    peak_rate: float
     scaler: torch.amp.GradScaler
     generator: torch.Generator
     history: list[Epoch] = field(default_factory=list)
@@ -56,6 +58,7 @@ class TrainingState:
             plateau=torch.optim.lr_scheduler.ReduceLROnPlateau(
                 optimiser, mode="max", factor=0.5, patience=max(recipe.patience // 2 - 1, 0)
             ),
+            peak_rate=recipe.learning_rate,
             scaler=torch.amp.GradScaler(device.type, enabled=device.type == "cuda"),
             generator=torch.Generator().manual_seed(recipe.seed),
         )
@@ -91,6 +94,7 @@ class TrainingState:
             "average": self.average.state_dict() if self.average is not None else None,
             "optimiser": self.optimiser.state_dict(),
             "plateau": self.plateau.state_dict(),
+            "peak_rate": self.peak_rate,
             "scaler": self.scaler.state_dict(),
             "generator": self.generator.get_state(),
             "random": torch.get_rng_state(),
@@ -108,6 +112,7 @@ class TrainingState:
             self.average.load_state_dict(values["average"])
         self.optimiser.load_state_dict(values["optimiser"])
         self.plateau.load_state_dict(values["plateau"])
+        self.peak_rate = values["peak_rate"]
         self.scaler.load_state_dict(values["scaler"])
         self.generator.set_state(values["generator"])
         torch.set_rng_state(values["random"])

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from quality_gate.data.split import SplitResult
     from quality_gate.home import Home
     from quality_gate.progress import Reporter
-    from quality_gate.settings import TransferSettings
+    from quality_gate.transfer_settings import TransferSettings
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,6 +86,8 @@ def plain_features(
 ) -> NDArray[np.float32]:
     """What the pretrained backbone sees of every photo: the features of the first view.
 
+    A network without published weights sees nothing yet: the default one looks in its place.
+
     Args:
         photos: whose bytes are read.
         settings: the backbone and how photos become its input.
@@ -99,9 +101,13 @@ def plain_features(
     Raises:
         UserError: the pretrained weights cannot be had.
     """
+    from quality_gate.models.zoo import architecture
     from quality_gate.training.features import Row
     from quality_gate.training.pretrained import pretrained
+    from quality_gate.transfer_settings import TransferSettings
 
+    if not architecture(settings.model).pretrained:
+        settings = TransferSettings(threads=settings.threads)
     backbone = pretrained(settings, len(photos.classes), home, workers=workers).backbone
     progress = reporter.progress("features of all photos")
     return backbone.see(photos, [Row(settings.views[0])], seed=0, on_progress=progress).features

@@ -1,27 +1,25 @@
-"""The candidate: a pretrained network taught the classes of this data."""
+"""The candidate: a network, pretrained where there are weights, taught the classes of this data."""
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from dataclasses import dataclass
+from collections.abc import Callable, Collection
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from quality_gate.models.checkpoint import save_weights
-from quality_gate.models.export import export_onnx
-from quality_gate.models.folder import ModelFolder
-from quality_gate.models.manifest import ONNX_FILE, WEIGHTS_FILE, ModelManifest, file_digest
-from quality_gate.models.zoo import TransferNetwork
-from quality_gate.preprocess import PreprocessingSpec
+import numpy as np
+from numpy.typing import NDArray
+
+from quality_gate.models.zoo import TransferNetwork, architecture
+from quality_gate.training.candidate import Candidate
 from quality_gate.training.features import Row, Seen
 from quality_gate.training.fit import fit
 from quality_gate.training.head import LinearHead, train_head
-from quality_gate.training.history import TrainingHistory
+from quality_gate.training.history import Epoch
 from quality_gate.training.objective import Rows
 from quality_gate.training.pretrained import pretrained
 from quality_gate.training.recipe import fine_tuning
 from quality_gate.training.resume import Checkpoint
+from quality_gate.training.scratch import train_from_scratch
 
 if TYPE_CHECKING:
     import torch
@@ -29,24 +27,10 @@ if TYPE_CHECKING:
     from quality_gate.data.photo_set import PhotoSet
     from quality_gate.home import Home
     from quality_gate.progress import Reporter
-    from quality_gate.settings import TrainingSettings, TransferSettings
+    from quality_gate.transfer_settings import TransferSettings
 
-
-@dataclass(frozen=True)
-class TransferResult:
-    """A trained candidate.
-
-    Attributes:
-        network: in evaluation mode, on the CPU.
-        spec: how photos become its input.
-        history: the passes of fine-tuning; epoch 0 is the head on frozen features.
-        inverse_regularisation: the C of the head that cross-validation chose.
-    """
-
-    network: TransferNetwork
-    spec: PreprocessingSpec
-    history: TrainingHistory
-    inverse_regularisation: float
+# Features, class numbers, duplicate groups and seed in, as of `train_head`; the head out.
+HeadTrainer = Callable[["NDArray[np.float32]", "NDArray[np.int64]", "NDArray[np.int64]", int], LinearHead]
 
 
 def train_transfer(
@@ -61,8 +45,10 @@ def train_transfer(
     key: str = "",
     hard_negatives: Collection[str] = (),
     copies: int = 1,
-) -> TransferResult:
-    """Train the head to convergence on frozen features, then the last blocks.
+    learn_head: HeadTrainer = train_head,
+    on_epoch: Callable[[Epoch], None] | None = None,
+) -> Candidate:
+    """Train the head to convergence on frozen features, then the last blocks; without published weights, everything.
 
     What the frozen backbone sees of every photo is computed once and kept; both stages use it. With few photos the
     head alone is the candidate; the fine-tuned state is kept only where it is better on the validation photos. Where a
@@ -85,12 +71,32 @@ def train_transfer(
         hard_negatives: SHA-256 of photos that a model has answered wrongly; those that are not in ``train`` are passed
             over.
         copies: how often each of them counts in training.
+        learn_head: fits the head on the frozen features.
+        on_epoch: called after every pass; what it raises ends the training.
 
     Raises:
         UserError: the model is not in the zoo, or its weights cannot be had.
     """
     import torch
 
+    def tell(epoch: Epoch) -> None:
+        reporter.say(str(epoch))
+        if on_epoch:
+            on_epoch(epoch)
+
+    checkpoint = Checkpoint(home.checkpoints / f"{key}.safetensors", key, reporter.say) if key else None
+    learnt = train.repeated(hard_negatives, copies)
+    if not architecture(settings.model).pretrained:
+        return train_from_scratch(
+            learnt,
+            validation,
+            settings,
+            seed=seed,
+            workers=workers,
+            reporter=reporter,
+            on_epoch=tell,
+            checkpoint=checkpoint,
+        )
     torch.manual_seed(seed)
     start = pretrained(settings, len(train.classes), home, workers=workers)
     network = start.network
@@ -99,16 +105,16 @@ def train_transfer(
     finetune = recipe.epochs > 0
     rows = training_rows(settings)
     look = partial(start.backbone.see, seed=seed, activations=finetune)
-    learnt = train.repeated(hard_negatives, copies)
     seen = look(learnt, rows, on_progress=reporter.progress("features of train"))
     held_out = look(validation, [Row(settings.views[0])], on_progress=reporter.progress("features of validation"))
     labels = learnt.labels.repeat(len(rows))
 
     reporter.say("head: logistic regression on frozen features")
-    head = train_head(seen.features, labels, learnt.groups.repeat(len(rows)), seed)
+    head = learn_head(seen.features, labels, learnt.groups.repeat(len(rows)), seed)
     _set_head(network, head)
     if len(train) < settings.finetune_min_photos:
         reporter.say(f"{len(train)} photos: too few to fine-tune (transfer.finetune_min_photos)")
+
     history = fit(
         network.tail_and_head() if finetune else network.head,
         Rows(_inputs(seen), labels),
@@ -117,44 +123,16 @@ def train_transfer(
         start.device,
         stages=tuple(network.tail),
         freeze_batch_norm=True,
-        on_epoch=lambda epoch: reporter.say(str(epoch)),
-        checkpoint=Checkpoint(home.checkpoints / f"{key}.safetensors", key, reporter.say) if key else None,
+        on_epoch=tell,
+        checkpoint=checkpoint,
     )
-    return TransferResult(network.cpu().eval(), start.spec, history, head.inverse_regularisation)
+    return Candidate(network.cpu().eval(), start.spec, history)
 
 
 def training_rows(settings: TransferSettings) -> list[Row]:
     """The rows of each training photo: its views, then the changed copies of the first."""
     plain = [Row(view) for view in settings.training_views]
     return plain + [Row(settings.training_views[0], copy) for copy in range(1, settings.augmented_views + 1)]
-
-
-def save_candidate(
-    result: TransferResult, settings: TrainingSettings, classes: tuple[str, ...], digests: dict[str, str], folder: Path
-) -> ModelFolder:
-    """Write a trained candidate as a model folder: weights, exported network, manifest.
-
-    Args:
-        result: the trained candidate.
-        settings: of the run.
-        classes: labels in the order of the logits.
-        digests: of what it was made from.
-        folder: an empty folder.
-    """
-    save_weights(result.network, folder)
-    export_onnx(result.network, result.spec.size, folder)
-    ModelManifest(
-        name=settings.name,
-        architecture=settings.transfer.model,
-        classes=classes,
-        preprocessing=result.spec,
-        digests={
-            **digests,
-            "weights": file_digest(folder / WEIGHTS_FILE),
-            "onnx": file_digest(folder / ONNX_FILE),
-        },
-    ).save(folder)
-    return ModelFolder(folder)
 
 
 def _inputs(seen: Seen) -> torch.Tensor:

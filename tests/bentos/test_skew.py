@@ -18,9 +18,9 @@ from quality_gate.models.weights import load_pretrained
 from quality_gate.models.zoo import TransferNetwork, architecture, assemble
 from quality_gate.preprocess import PreprocessingSpec
 from quality_gate.settings import TrainingSettings
+from quality_gate.training.candidate import Candidate, save_candidate
 from quality_gate.training.features import Row, read_rows
 from quality_gate.training.history import TrainingHistory
-from quality_gate.training.transfer import TransferResult, save_candidate
 
 NAME = "skew_gate"
 CLASSES = ("onion", "potato", "tomato")
@@ -71,7 +71,7 @@ def store(network: TransferNetwork, tmp_path_factory: pytest.TempPathFactory) ->
     folder = tmp_path_factory.mktemp("skew")
     model = folder / "model"
     model.mkdir()
-    result = TransferResult(network, SPEC, TrainingHistory(()), 0.1)
+    result = Candidate(network, SPEC, TrainingHistory(()))
     save_candidate(result, TrainingSettings(name=NAME), CLASSES, {"data": "d" * 64}, model)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("BENTOML_HOME", str(folder / "bentos"))

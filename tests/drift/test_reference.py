@@ -8,6 +8,7 @@ from quality_gate.drift.reference import Reference
 from quality_gate.errors import UserError
 from quality_gate.inference import OnnxClassifier
 from quality_gate.models.manifest import ModelManifest
+from quality_gate.models.watched_class import WatchedClass
 from quality_gate.preprocess import preprocess
 
 
@@ -35,6 +36,15 @@ def test_it_holds_what_the_model_answered_and_saw(folder, splits):
     np.testing.assert_allclose(from_bytes(features), observations.features[-1], atol=2e-2)
     brightness = splits.test.snapshot.table["brightness"].iloc[-1]
     assert observations.statistics["brightness"][-1] == brightness
+
+
+def test_it_holds_the_answers_that_the_threshold_of_a_watched_class_gives(folder, make_reference, splits):
+    watched = WatchedClass("potato", 0.98, 0.0, 120, 0)
+    replace(ModelManifest.load(folder), watched=watched).save(folder)
+    make_reference(folder)
+    observations = Reference.load(folder).observations
+    assert {observations.classes[number] for number in observations.predicted} == {"potato"}
+    assert observations.confidence.min() < 0.5
 
 
 def test_an_answer_without_features_is_the_same_answer(folder, splits):

@@ -75,6 +75,30 @@ def test_everything_else_of_the_manifest_stays(calibrate, right, classifier):
     assert replace(manifest, temperature=before.temperature, routing=before.routing) == before
 
 
+WATCHING = CalibrationSettings(alpha=0.2, delta=0.1, watched_class={"label": "potato", "min_recall": 0.9})
+
+
+def test_the_certificate_counts_the_answers_that_are_served(calibrate, right, classifier, reporter):
+    # Nearly everything is answered with the watched class, since a photo of it was answered with another.
+    validation, calibration = wrong(right(30, 1)), right(40, 2)
+    manifest = calibrate(validation, calibration, WATCHING)
+    logits = predict_logits(classifier, calibration, reporter, "again")
+    numbers, confidence = manifest.answer(softmax(logits, manifest.temperature))
+    sure, _ = manifest.answer(softmax(predict_logits(classifier, validation, reporter, "sure"), manifest.temperature))
+    found = sure[validation.labels == 1] == 1
+    assert manifest.watched.label == "potato"
+    assert found.mean() >= 0.9
+    assert (manifest.watched.photos, manifest.watched.missed) == (len(found), np.sum(~found))
+    plain = calibrate(validation, calibration)
+    assert (numbers != softmax(logits).argmax(axis=1)).any()
+    assert manifest.routing != plain.routing
+    assert (manifest.temperature, plain.watched) == (plain.temperature, None)
+    if manifest.routing.threshold is not None:
+        accepted = confidence >= manifest.routing.threshold
+        assert manifest.routing.accepted == accepted.sum()
+        assert manifest.routing.wrong == (accepted & (numbers != calibration.labels)).sum()
+
+
 def test_copies_of_a_photo_are_no_further_evidence(calibrate, right):
     validation, calibration = right(30, 1), right(30, 2)
     once = calibrate(validation, calibration).routing

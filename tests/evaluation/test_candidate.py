@@ -8,9 +8,13 @@ from quality_gate.evaluation import candidate as module
 from quality_gate.evaluation.bootstrap import metric_intervals
 from quality_gate.evaluation.candidate import coverage_change, export_difference, latency_ms, measure
 from quality_gate.evaluation.metrics import compute_metrics
+from quality_gate.evaluation.scores import Evaluation
+from quality_gate.evaluation.watched import measure_watched
 from quality_gate.inference import OnnxClassifier
 from quality_gate.models.folder import ModelFolder
 from quality_gate.models.manifest import ModelManifest, RoutingCertificate
+from quality_gate.models.watched_class import WatchedClass
+from quality_gate.preprocess import PreprocessingSpec
 from quality_gate.registry import Champion
 
 PHOTOS = 12
@@ -135,7 +139,12 @@ def test_a_champion_that_is_the_candidate_differs_by_nothing(measured, champion)
 
 
 def routed(alpha=0.05, threshold=0.8):
-    return RoutingCertificate(alpha, 0.1, threshold, 0.5, 50, 0, 100, 0.04)
+    return manifest(RoutingCertificate(alpha, 0.1, threshold, 0.5, 50, 0, 100, 0.04))
+
+
+def manifest(routing, watched=None):
+    spec = PreprocessingSpec(32, ("crop",), (0.5, 0.5, 0.5), (0.25, 0.25, 0.25))
+    return ModelManifest("visual_quality_gate", "tiny", ("defect", "ok"), spec, routing=routing, watched=watched)
 
 
 def test_the_accepted_shares_of_two_models_are_compared_on_the_same_photos():
@@ -144,10 +153,35 @@ def test_the_accepted_shares_of_two_models_are_compared_on_the_same_photos():
     assert coverage_change(answers, routed(), former, routed(threshold=None)) == pytest.approx(0.5)
 
 
-@pytest.mark.parametrize("former", [None, routed(alpha=0.01)])
+@pytest.mark.parametrize(
+    "former",
+    [manifest(None), routed(alpha=0.01), replace(routed(), watched=WatchedClass("defect", 0.9, 0.2, 40, 4))],
+)
 def test_models_that_promise_different_things_are_not_compared_by_what_they_accept(former):
     answers = np.full((4, 2), 0.5)
     assert coverage_change(answers, routed(), answers, former) is None
+
+
+def test_an_answer_that_the_threshold_of_a_watched_class_has_raised_is_accepted_no_more():
+    answers, threshold = np.array([[0.1, 0.9], [0.3, 0.7]]), WatchedClass("defect", 0.9, 0.1, 40, 4)
+    strict, loose = replace(threshold, threshold=0.05), replace(threshold, threshold=0.2)
+    change = coverage_change(answers, replace(routed(), watched=loose), answers, replace(routed(), watched=strict))
+    assert change == pytest.approx(0.5)
+
+
+def test_a_watched_class_is_measured_with_the_answers_of_the_candidate(measured, model, held_out):
+    assert measured().evaluation.watched is None
+    watched = WatchedClass("potato", 0.9, 0.3, 40, 4)
+    replace(ModelManifest.load(model.path), watched=watched).save(model.path)
+    found = measured()
+    manifest = ModelManifest.load(model.path)
+    assert found.evaluation.watched == measure_watched(
+        held_out, found.probabilities["candidate"], watched, manifest.routing
+    )
+    labels = [answer.label for answer in OnnxClassifier(model.path).predict(list(held_out.read()))]
+    numbers, _ = found.evaluation.answer(found.probabilities["candidate"])
+    assert [held_out.classes[number] for number in numbers] == labels
+    assert Evaluation.from_json(json.loads(json.dumps(found.evaluation.to_json()))) == found.evaluation
 
 
 def test_the_accepted_share_of_the_champion_is_measured(measured, champion):

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from quality_gate.evaluation.bootstrap import Interval, PairedDifference
 from quality_gate.evaluation.gate import GateResult, RuleResult, apply_gate
-from quality_gate.evaluation.scores import ChampionComparison, RollingTest
+from quality_gate.evaluation.scores import ChampionComparison, CrossValidation, Margin, RollingTest, WatchedScores
+from quality_gate.models.watched_class import WatchedClass
 from quality_gate.settings import GateSettings
 
 CHAMPION_RULE = "macro F1 against the champion, lower bound"
@@ -54,6 +55,68 @@ def test_a_good_model_passes_and_there_is_nothing_to_say(make_evaluation):
     result = apply_gate(make_evaluation(), GateSettings())
     assert result.passed
     assert result.sentence() == ""
+
+
+CHOSEN = WatchedClass("potato", 0.98, 0.1, 400, 3)
+
+
+def watched_scores(recall, chosen=CHOSEN):
+    intervals = {name: Interval(0.8, 0.99) for name in ("recall", "false_alarm_rate", "precision", "f1")}
+    return WatchedScores(chosen, 100, 5, 1, 20, recall, 0.1, 0.8, 0.87, intervals)
+
+
+@pytest.mark.parametrize(("recall", "passed"), [(0.95, True), (beside(0.95, "below"), False), (nan, False)])
+def test_the_recall_of_the_watched_class_has_a_floor_of_its_own(make_evaluation, recall, passed):
+    result = apply_gate(make_evaluation(watched=watched_scores(recall)), GateSettings(min_watched_recall=0.95))
+    rule = row(result, "recall of potato at its threshold")
+    assert (rule.passed, result.passed, rule.interval) == (passed, passed, Interval(0.8, 0.99))
+
+
+def test_without_the_floor_the_watched_class_is_not_judged(make_evaluation):
+    with_it, without = (
+        apply_gate(make_evaluation(watched=watched), GateSettings()) for watched in (watched_scores(0.1), None)
+    )
+    assert with_it == without
+
+
+def test_a_floor_without_a_watched_class_does_not_apply_and_says_where_to_name_one(make_evaluation):
+    result = apply_gate(make_evaluation(), GateSettings(min_watched_recall=0.95))
+    rule = row(result, "recall of the watched class")
+    assert (rule.passed, result.passed) == (None, True)
+    assert "calibration.watched_class" in rule.note
+
+
+def test_a_recall_that_validation_cannot_show_is_a_warning_and_stops_nobody(make_evaluation):
+    few = watched_scores(0.99, replace(CHOSEN, photos=40))
+    result = apply_gate(make_evaluation(watched=few), GateSettings(min_watched_recall=0.95))
+    assert result.passed
+    assert any(warning.startswith("the threshold of potato is a guess") for warning in result.warnings)
+
+
+def crossed(make_scores, margin=0.1, **figures):
+    scores = {"candidate": make_scores(**figures), "histogram": make_scores(macro_f1=0.7)}
+    return CrossValidation(5, 4, 66, scores, {"histogram": Margin(margin, Interval(margin - 0.1, margin + 0.1))})
+
+
+FOLDED = "by cross-validation, 4 times 5 folds of 66 photos"
+
+
+def test_with_cross_validation_the_floors_hold_its_figures_and_say_so(make_evaluation, make_scores):
+    good, bad = crossed(make_scores), crossed(make_scores, macro_f1=0.79, brier=0.21, recalls={"onion": 0.6})
+    on_test = make_scores(macro_f1=0.1, brier=0.9, recalls={"onion": 0.1})
+    assert apply_gate(make_evaluation(candidate=on_test, cross_validation=good), GateSettings()).passed
+    result = apply_gate(make_evaluation(cross_validation=bad), GateSettings())
+    assert failed(result) == ["macro F1", "recall of onion", "Brier score"]
+    assert {rule.note for rule in result.rules[:7]} == {FOLDED}
+
+
+@pytest.mark.parametrize(("margin", "passed"), [(0.05, True), (beside(0.05, "below"), True), (0.049, False)])
+def test_with_cross_validation_baselines_are_beaten_on_the_same_folds(make_evaluation, make_scores, margin, passed):
+    result = apply_gate(make_evaluation(cross_validation=crossed(make_scores, margin)), GateSettings())
+    rule = row(result, "macro F1 above the histogram baseline")
+    assert (rule.passed, rule.note) == (passed, FOLDED)
+    assert rule.interval == Interval(margin - 0.1, margin + 0.1)
+    assert "macro F1 above the scratch baseline" not in [row.rule for row in result.rules]
 
 
 COVERAGE_RULE = "accepted share against the champion"

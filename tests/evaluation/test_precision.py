@@ -8,6 +8,7 @@ from quality_gate.evaluation.precision import compare_precisions
 from quality_gate.evaluation.predictions import predict_logits
 from quality_gate.inference import OnnxClassifier, softmax
 from quality_gate.models.manifest import ModelManifest
+from quality_gate.models.watched_class import WatchedClass
 from quality_gate.settings import ServingSettings
 
 SETTINGS = ServingSettings(max_latency_ratio=0.9, max_loss=0.005, min_agreement=0.99)
@@ -86,6 +87,13 @@ def test_a_decision_that_changes_counts_as_much_as_a_label(compare, folders):
     assert comparison.figures["int8"].coverage == 0 < comparison.figures["float32"].coverage
     rule = comparison.verdict.rules[-1]
     assert rule.measured == pytest.approx(1 - comparison.figures["float32"].coverage)
+
+
+def test_labels_are_compared_as_they_are_served(compare, folders):
+    manifest = ModelManifest.load(folders["int8"])
+    replace(manifest, watched=WatchedClass("onion", 0.98, 0.0, 120, 0)).save(folders["int8"])
+    agreement = compare().verdict.rules[-1]
+    assert (agreement.rule, agreement.passed) == ("same label and decision", False)
 
 
 def test_times_are_measured_for_both(folders, held_out, reporter):

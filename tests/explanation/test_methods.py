@@ -14,7 +14,7 @@ from quality_gate.explanation.methods import explain, fitting_method
 from quality_gate.explanation.settings import ExplanationSettings, Method
 from quality_gate.models.zoo import architecture, assemble
 from quality_gate.preprocess import PreprocessingSpec
-from quality_gate.settings import MODELS
+from quality_gate.transfer_settings import MODELS
 
 METHODS = get_args(Method)
 SPEC = PreprocessingSpec(32, ("crop",), (0.5, 0.5, 0.5), (0.25, 0.25, 0.25))

@@ -12,10 +12,12 @@ from quality_gate.models.manifest import (
     UnknownModelFormat,
     file_digest,
 )
+from quality_gate.models.watched_class import WatchedClass
 from quality_gate.preprocess import PreprocessingSpec
 
 SPEC = PreprocessingSpec(224, ("letterbox",), (0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 CERTIFICATE = RoutingCertificate(0.05, 0.1, 0.7, 0.9, 90, 1, 100, 0.0434)
+WATCHED = WatchedClass("onion", 0.9, 0.2, 40, 4)
 MANIFEST = ModelManifest(
     name="visual_quality_gate",
     architecture="resnet18",
@@ -35,7 +37,10 @@ def edit(folder, change):
     path.write_text(json.dumps(values))
 
 
-@pytest.mark.parametrize("manifest", [MANIFEST, replace(MANIFEST, routing=None, version=None, digests={})])
+@pytest.mark.parametrize(
+    "manifest",
+    [MANIFEST, replace(MANIFEST, routing=None, version=None, digests={}), replace(MANIFEST, watched=WATCHED)],
+)
 def test_a_manifest_comes_back_as_it_was_saved(manifest, tmp_path):
     manifest.save(tmp_path)
 
@@ -70,7 +75,7 @@ def test_a_manifest_of_version_1_is_read_with_its_only_view(tmp_path):
         views = values["preprocessing"].pop("views")
         values["preprocessing"]["resize"] = views[0]
         values["format_version"] = 1
-        del values["precision"]
+        del values["precision"], values["watched"]
 
     edit(tmp_path, to_version_1)
 
@@ -82,11 +87,33 @@ def test_a_manifest_of_version_2_is_read_with_its_only_precision(tmp_path):
 
     def to_version_2(values):
         values["format_version"] = 2
-        del values["precision"]
+        del values["precision"], values["watched"]
 
     edit(tmp_path, to_version_2)
 
     assert ModelManifest.load(tmp_path) == MANIFEST
+
+
+def test_a_manifest_of_version_3_is_read_without_a_watched_class(tmp_path):
+    MANIFEST.save(tmp_path)
+
+    def to_version_3(values):
+        values["format_version"] = 3
+        del values["watched"]
+
+    edit(tmp_path, to_version_3)
+
+    assert ModelManifest.load(tmp_path) == MANIFEST
+
+
+def test_a_model_that_watches_no_class_keeps_the_digest_that_former_versions_gave_it():
+    assert MANIFEST.answers_digest == "d1979161b9af272770f8bde98e316b03b7b6e36e9d1bd974e14670962a5bb061"
+
+
+@pytest.mark.parametrize(("label", "threshold"), [("leek", 0.2), ("onion", 0.6), ("onion", -0.1), ("onion", math.nan)])
+def test_a_watched_class_that_cannot_be_is_refused(label, threshold):
+    with pytest.raises(ValueError, match=r"watched class is leek|threshold of onion"):
+        replace(MANIFEST, watched=WatchedClass(label, 0.9, threshold, 10, 0))
 
 
 def test_a_model_that_is_ready_to_be_served_names_another_network_and_stays_the_model_it_was():
@@ -104,7 +131,7 @@ def test_a_manifest_of_an_unknown_version_is_refused_by_file_and_version(version
     MANIFEST.save(tmp_path)
     edit(tmp_path, lambda values: values.update(format_version=version))
 
-    with pytest.raises(UnknownModelFormat, match=rf"model\.json: format version {version}; this version reads 1 to 3"):
+    with pytest.raises(UnknownModelFormat, match=rf"model\.json: format version {version}; this version reads 1 to 4"):
         ModelManifest.load(tmp_path)
 
 
@@ -145,6 +172,7 @@ def test_a_missing_key_is_named_and_never_replaced_by_a_default(name, tmp_path):
         lambda values: values["routing"].pop("threshold"),
         lambda values: values["routing"].update(colour="red"),
         lambda values: values.update(classes=None),
+        lambda values: values.update(watched={"label": "onion"}),
     ],
     ids=[
         "unknown key",
@@ -155,6 +183,7 @@ def test_a_missing_key_is_named_and_never_replaced_by_a_default(name, tmp_path):
         "no threshold",
         "unknown routing",
         "no classes",
+        "half a watched class",
     ],
 )
 def test_a_value_that_cannot_be_is_refused_by_the_name_of_the_file(change, tmp_path):
@@ -191,6 +220,7 @@ def test_a_temperature_that_makes_no_probabilities_is_refused(temperature):
         {"temperature": 1.2500001},
         {"routing": replace(CERTIFICATE, threshold=0.71)},
         {"routing": None},
+        {"watched": WATCHED},
         {"digests": {"weights": "w", "onnx": "p"}},
         {"digests": {"weights": "v", "onnx": "o"}},
     ],

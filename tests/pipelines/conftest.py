@@ -2,7 +2,7 @@
 
 import re
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ import yaml
 from quality_gate.data.scenes import write_demo_photos
 from quality_gate.home import Home
 from quality_gate.ledger import Ledger, LedgerEntry
+from quality_gate.tuning.settings import SearchSettings
 
 NAME = "visual_quality_gate"
 
@@ -29,6 +30,13 @@ SMALL: dict[str, Any] = {
     },
 }  # fmt: skip
 
+
+# Whether to fine-tune, how fast, and on how many copies.
+SEARCH: dict[str, Any] = dict.fromkeys(SearchSettings.model_fields) | {
+    "augmented_views": [0, 1],
+    "finetune_min_photos": [0, 2000],
+    "learning_rate": {"low": 1e-4, "high": 1e-2},
+}
 
 # A command for one file after another, in one process: starting takes longer than failing.
 RUN_EACH = """
@@ -143,6 +151,12 @@ def run_each(checkout) -> Callable[..., dict[str, tuple[int, str]]]:
 
 
 @pytest.fixture(scope="session")
+def small() -> Callable[[Mapping[str, Any]], dict[str, Any]]:
+    """Makes the parameters of a run cheap, and has its gate let every model through."""
+    return lambda parameters: _laid_over(parameters, SMALL)
+
+
+@pytest.fixture(scope="session")
 def configure(checkout):
     """Writes a run configuration: the small one with changed sections; returns its name, below the working folder.
 
@@ -153,11 +167,17 @@ def configure(checkout):
 
 def _configure(path: Path, source: Path, changes: dict[str, Any]) -> str:
     beside = {key: changes.pop(key) for key in ("enable_cache", "settings") if key in changes}
-    parameters = SMALL | {"data": {"source": str(source), "workers": 1}}
-    for section, values in changes.items():
-        parameters[section] = parameters.get(section, {}) | values if isinstance(values, dict) else values
+    parameters = _laid_over(SMALL | {"data": {"source": str(source), "workers": 1}}, changes)
     path.write_text(yaml.safe_dump({**beside, "parameters": parameters}))
     return path.name
+
+
+def _laid_over(parameters: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """Parameters with some of the values of their sections changed."""
+    changed = dict(parameters)
+    for section, values in changes.items():
+        changed[section] = changed.get(section, {}) | values if isinstance(values, dict) else values
+    return changed
 
 
 @pytest.fixture(scope="session")
@@ -190,3 +210,22 @@ def mislabelled(photos, tmp_path_factory):
         for photo in moved[name]:
             photo.rename(folder / "train" / target / photo.name)
     return folder
+
+
+@pytest.fixture(scope="session")
+def tune(checkout, configure, photos):
+    """Tunes a gate called ``tuned``, with so many trials; settings of tuning that are named stand in its file."""
+
+    def run(trials: int, **changes: Any) -> tuple[int, str]:
+        file = configure("tuning.yaml", photos, name="tuned", tuning={"trials": trials, "search": SEARCH} | changes)
+        return checkout.run("zenml", "pipeline", "run", "tuning", "--config", file)
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def tuned(tune):
+    """What the first three trials said."""
+    code, said = tune(3)
+    assert code == 0, said
+    return said

@@ -22,7 +22,7 @@ SENTENCES = {
     "case_and_spaces": "'Onion' and 'onion ' in {source} differ only in case, spaces or Unicode form; ",
     "misspelt_key": "misspelt_key.yaml: gate.min_macro_f2 is no setting; check its spelling against zenml.yaml",
     "impossible_value": "impossible_value.yaml: gate.min_macro_f1 is 1.2: input should be less than or equal to 1",
-    "unknown_model": "unknown_model.yaml: transfer.model is 'resnet1': expected one of efficientnet_b0, ",
+    "unknown_model": "unknown_model.yaml: transfer.model is 'resnet1': expected one of compact_cnn, ",
     "unknown_suite": "{root}/expectations/strict.yaml does not exist; set validation.suite to a suite of ",
     "wrong_weights": "transfer.weights_file: {work}/wrong.pth cannot be read as weights (UnpicklingError); expected ",
     "misspelt_section": "misspelt_section.yaml: dat is no setting; check its spelling against zenml.yaml",

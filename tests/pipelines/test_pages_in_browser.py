@@ -2,6 +2,7 @@
 
 import html
 import json
+import re
 import shutil
 import socket
 import time
@@ -41,15 +42,16 @@ def browser():
 
 
 @pytest.fixture(scope="module")
-def pages(gate, champion) -> dict[str, Path]:
+def pages(gate, champion, tuned) -> dict[str, Path]:
     folder = gate.home.reports(gate.name) / champion.entries[0].run
+    tuning = Path(re.search(r"^report: (.*)$", tuned, re.MULTILINE)[1])
     # Great Expectations' own site is no artifact: it loads its style from the network.
-    return {path.stem: path for path in sorted(folder.glob("*.html"))}
+    return {path.stem: path for path in [*sorted(folder.glob("*.html")), tuning]}
 
 
-def test_a_run_leaves_all_its_pages(pages):
+def test_the_runs_leave_all_their_pages(pages):
     training = {"data", "validation", "split", "suspects", "evaluation", "serving"}
-    assert set(pages) == training | {"model_card", "data_card"}
+    assert set(pages) == training | {"model_card", "data_card", "tuning"}
 
 
 def test_every_page_is_whole_inside_the_dashboards_frame(browser, pages):

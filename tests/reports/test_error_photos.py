@@ -1,5 +1,6 @@
 import io
 from collections import Counter
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -8,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from quality_gate.models.watched_class import WatchedClass
 from quality_gate.preprocess import PreprocessingSpec, UnreadableImage
 from quality_gate.reports.error_photos import Evidence, WorstError, errors_by_class, gather_errors, worst_errors
 
@@ -33,7 +35,7 @@ def test_of_every_class_the_most_confident_errors_are_shown_each_class_in_turn(s
     rng = np.random.default_rng(seed)
     labels = rng.integers(3, size=photos)
     probabilities = rng.dirichlet(np.ones(3), photos).round(1)
-    chosen = worst_errors(labels, probabilities, limit)
+    chosen = worst_errors(labels, probabilities.argmax(axis=1), probabilities.max(axis=1), limit)
     wrong = np.flatnonzero(probabilities.argmax(axis=1) != labels)
     confidence = probabilities.max(axis=1)
     assert set(chosen) <= set(wrong)
@@ -46,6 +48,18 @@ def test_of_every_class_the_most_confident_errors_are_shown_each_class_in_turn(s
         assert not len(left) or not len(of_class) or confidence[left].max() <= confidence[of_class].min()
         # A class has fewer than another only where it has no more errors, or the limit came in between.
         assert shown[label] >= min(count, max(shown.values(), default=0) - 1)
+
+
+@settings(deadline=None, max_examples=40)
+@given(seed=st.integers(0, 1000), limit=st.integers(0, 40))
+def test_errors_of_the_class_that_comes_first_come_before_all_others(seed, limit):
+    rng = np.random.default_rng(seed)
+    labels, answered, confidence = rng.integers(3, size=30), rng.integers(3, size=30), rng.random(30)
+    chosen = worst_errors(labels, answered, confidence, limit, first=1)
+    missed = int(((labels == 1) & (answered != 1)).sum())
+    assert (labels[chosen[: min(limit, missed)]] == 1).all()
+    assert (labels[chosen[missed:]] != 1).all()
+    assert len(chosen) == min(limit, int((labels != answered).sum()))
 
 
 @pytest.fixture
@@ -84,6 +98,16 @@ def test_errors_are_gathered_with_their_answers(held_out):
     assert first.evidence is None
 
 
+def test_missed_photos_of_the_watched_class_come_first_and_what_it_raised_is_an_error_too(held_out):
+    watched = WatchedClass("onion", 0.9, 0.05, 40, 4)
+    explainer = Explains()
+    errors = gather_errors(held_out, PROBABILITIES, SPEC, explainer, limit=5, watched=watched)
+    assert [(error.path, error.predicted_label, error.confidence) for error in errors] == [("2.jpg", "onion", 0.1)]
+    assert explainer.asked == [((3, 16, 16), (0, 1))]
+    missing = gather_errors(held_out, PROBABILITIES, SPEC, None, limit=5, watched=replace(watched, threshold=0.5))
+    assert [error.true_label for error in missing] == ["onion", "potato"]
+
+
 def test_evidence_is_for_the_answer_and_for_the_truth(held_out):
     explainer = Explains()
     errors = gather_errors(held_out, PROBABILITIES, SPEC, explainer, limit=5)
@@ -113,6 +137,11 @@ def test_errors_are_arranged_by_class_with_what_is_not_shown_counted():
         ("onion", 8, 3, 2),
         ("tomato", 10, 1, 1),
     ]
+
+
+def test_the_class_that_comes_first_is_arranged_before_the_others():
+    rows = errors_by_class((error("onion"), error("tomato")), np.ones((3, 3), dtype=np.int64), CLASSES, "tomato")
+    assert [row.label for row in rows] == ["tomato", "onion"]
 
 
 def test_pictures_are_small_however_large_the_photo_is():

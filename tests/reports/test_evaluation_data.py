@@ -104,8 +104,8 @@ def test_slices_are_joined_to_the_photos_by_their_bytes_not_by_their_order(gathe
     assert gathered.slices["megapixels"] == ()
 
 
-def test_slices_and_answers_are_the_same_whenever_they_are_taken(gathered, held_out, table):
+def test_slices_and_answers_are_the_same_whenever_they_are_taken(gathered, held_out, table, make_evaluation):
     assert slices_of_test(held_out, PROBABILITIES, table, SETTINGS) == gathered.slices
-    answers = answers_to_test(held_out, PROBABILITIES, SETTINGS)
+    answers = answers_to_test(held_out, Measured(make_evaluation(), {"candidate": PROBABILITIES}), SETTINGS)
     assert (answers.resamples, answers.seed) == (100, 5)
     assert answers.correct.tolist() == (PROBABILITIES.argmax(axis=1) == held_out.labels).tolist()

@@ -11,9 +11,17 @@ from quality_gate.evaluation.bootstrap import Interval, PairedDifference
 from quality_gate.evaluation.gate import GateResult, RuleResult
 from quality_gate.evaluation.metrics import compute_metrics
 from quality_gate.evaluation.operating_points import Answers, operating_points
-from quality_gate.evaluation.scores import ChampionComparison, Evaluation, Scores
+from quality_gate.evaluation.scores import (
+    ChampionComparison,
+    CrossValidation,
+    Evaluation,
+    Margin,
+    Scores,
+    WatchedScores,
+)
 from quality_gate.evaluation.slices import Slice
 from quality_gate.models.manifest import RoutingCertificate
+from quality_gate.models.watched_class import WatchedClass
 from quality_gate.reports import evaluation_page as module
 from quality_gate.reports import evaluation_plots
 from quality_gate.reports.error_photos import Evidence, WorstError
@@ -351,3 +359,55 @@ def test_many_classes_get_a_list_of_the_most_frequent_errors():
 
 def difference(estimate):
     return PairedDifference(estimate, Interval(-0.01, 0.03), -0.008)
+
+
+CHOSEN = WatchedClass("tomato", 0.98, 0.1, 120, 2)
+WATCHED = WatchedScores(
+    CHOSEN, 2, 1, 1, 3, 0.5, 0.75, 0.25, 0.3333, {
+        name: Interval(0.123, 0.987) for name in ("recall", "false_alarm_rate", "precision", "f1")
+    },
+)  # fmt: skip
+
+
+def test_without_a_watched_class_nothing_is_said_of_one():
+    assert "must not be missed" not in Parsed(page()).text
+
+
+def test_the_watched_class_is_told_with_its_threshold_its_figures_and_what_nobody_would_have_seen():
+    text = Parsed(page(evaluation(watched=WATCHED))).text
+    assert "The class that must not be missed: tomato" in text
+    assert "the highest that finds 98% of them, 118 of 120 validation photos were found" in text
+    assert "Of 2 test photos of tomato 1 was missed, 1 of them accepted as something else" in text
+    assert "Recall 0.500 0.123 to 0.987" in text
+    assert "False alarms 0.750 0.123 to 0.987" in text
+
+
+def test_the_curve_of_the_watched_class_says_in_words_where_the_point_lies():
+    alts = [
+        image["alt"] for image in Parsed(page(evaluation(watched=WATCHED))).images if "Recall of tomato" in image["alt"]
+    ]
+    assert alts == [
+        "Recall of tomato against the share of other photos answered with it, for every threshold; at the threshold "
+        "0.100 50.0% are found at 75.0% false alarms."
+    ]
+
+
+def test_the_errors_and_the_confusion_matrix_are_those_of_the_answers_that_are_served():
+    # At 0.09 of those 90% sure the class stays; the rest leave more than that to the watched one.
+    images = Parsed(page(evaluation(watched=replace(WATCHED, chosen=replace(CHOSEN, threshold=0.09))))).images
+    (matrix,) = (image["alt"] for image in images if "Confusion matrix" in image["alt"])
+    assert matrix.endswith("Most frequent errors: <script>alert(1)</script> taken for tomato (2).")
+
+
+def test_without_cross_validation_nothing_is_said_of_it():
+    assert "Cross-validation" not in Parsed(page()).text
+
+
+def test_cross_validation_is_told_with_every_method_and_the_lead_over_the_baselines():
+    methods = {"candidate": scores(answers()), "histogram": scores(answers(answered=np.zeros(6, int)))}
+    crossed = CrossValidation(5, 4, 66, methods, {"histogram": Margin(0.25, Interval(0.1, 0.4))})
+    text = Parsed(page(evaluation(cross_validation=crossed))).text
+    assert "The test set has 6 photos." in text
+    assert "every of 5 folds of all 66 photos, 4 times over" in text
+    assert "histogram" in text
+    assert "+0.250 0.100 to 0.400" in text

@@ -8,6 +8,7 @@ from torch import nn
 
 from quality_gate.models.zoo import TransferNetwork
 from quality_gate.preprocess import PreprocessingSpec, preprocess
+from quality_gate.training import features as module
 from quality_gate.training.features import FrozenBackbone, Row, read_rows
 
 SPEC = PreprocessingSpec(32, ("crop",), (0.4, 0.5, 0.6), (0.2, 0.25, 0.3))
@@ -75,6 +76,23 @@ def test_what_is_seen_are_the_features_and_activations_of_the_network_row_by_row
             features = network.features(activations).numpy()
         torch.testing.assert_close(seen.activations[these].float(), activations, rtol=2e-3, atol=2e-3)
         np.testing.assert_allclose(seen.features[these], features, atol=1e-4)
+
+
+def test_of_a_photo_only_the_rows_are_computed_that_were_not_seen_before(network, photos, tmp_path, monkeypatch):
+    computed = []
+
+    def counted(photo, image_id, rows, spec, seed):
+        computed.append(tuple(rows))
+        return read_rows(photo, image_id, rows, spec, seed)
+
+    see(network, photos, tmp_path, rows=ROWS[:1])
+    monkeypatch.setattr(module, "read_rows", counted)
+    reordered = [*ROWS[1:], ROWS[0]]
+    found = see(network, photos, tmp_path, rows=reordered)
+    assert set(computed) == {tuple(ROWS[1:])}
+    fresh = see(network, photos, tmp_path / "fresh", rows=reordered)
+    assert found.features.tobytes() == fresh.features.tobytes()
+    assert torch.equal(found.activations, fresh.activations)
 
 
 def test_the_number_of_workers_changes_no_bit(network, photos, tmp_path):

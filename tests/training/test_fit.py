@@ -137,6 +137,17 @@ def test_the_learning_rate_is_halved_after_half_the_patience_without_a_better_f1
     assert rates[:4] == [1e-3, 1e-3, 1e-3, 5e-4]
 
 
+def test_one_cycle_makes_all_passes_and_ends_at_a_low_rate():
+    _, plateau = follow([5] * 11, epochs=10, patience=1)
+    _, cycle = follow([5] * 11, epochs=10, patience=1, schedule="one_cycle")
+
+    assert len(plateau.epochs) == 2
+    assert len(cycle.epochs) == 11
+    rates = [epoch.learning_rate for epoch in cycle.epochs[1:]]
+    assert max(rates) == max(rates[:3])
+    assert rates[-1] < max(rates) / 4
+
+
 def test_the_learning_rate_stays_while_the_passes_get_better():
     _, history = follow([4, 5, 6, 7, 8, 9], epochs=5, patience=2)
 
@@ -279,6 +290,9 @@ def test_the_moving_average_is_what_is_validated_and_kept():
     right = np.arange(len(validation.labels)), validation.labels
     log_loss = -np.log(softmax(predict_logits(network, validation.inputs, CPU))[right]).mean()
     assert log_loss == pytest.approx(history.best.log_loss, rel=1e-5)
+    answers = softmax(predict_logits(network, validation.inputs, CPU))
+    brier = ((answers - np.eye(answers.shape[1])[validation.labels]) ** 2).sum(axis=1).mean()
+    assert brier == pytest.approx(history.best.brier, rel=1e-5)
     kept = network.state_dict()["6.weight"]
     assert not any(torch.equal(kept, step["6.weight"]) for step in steps)
 
@@ -350,16 +364,17 @@ def train_with(checkpoint, stop_after=None, **changes):
     return state_of(network), history, state["passes"]
 
 
+@pytest.mark.parametrize("schedule", ["plateau", "one_cycle"])
 @pytest.mark.parametrize("stop_after", [0, 1, 3])
-def test_a_training_that_was_interrupted_ends_with_the_same_weights(stop_after, tmp_path):
-    weights, history, passes = train_with(None)
+def test_a_training_that_was_interrupted_ends_with_the_same_weights(stop_after, schedule, tmp_path):
+    weights, history, passes = train_with(None, schedule=schedule)
     checkpoint = Checkpoint(tmp_path / "new" / "training.safetensors", "key", pytest.fail)
 
     with pytest.raises(Interrupted):
-        train_with(checkpoint, stop_after=stop_after)
+        train_with(checkpoint, stop_after=stop_after, schedule=schedule)
     assert checkpoint.path.is_file()
     torch.manual_seed(99)
-    again, history_again, passes_again = train_with(checkpoint)
+    again, history_again, passes_again = train_with(checkpoint, schedule=schedule)
 
     assert all(torch.equal(again[name], tensor) for name, tensor in weights.items())
     assert history_again == history

@@ -2,13 +2,13 @@ from dataclasses import fields
 
 import pytest
 
-from quality_gate.settings import TransferSettings
 from quality_gate.training.recipe import Recipe, fine_tuning
+from quality_gate.transfer_settings import TransferSettings
 
 CHANGED = {
     "finetune_epochs": 7, "learning_rate": 2e-3, "weight_decay": 0.5, "batch_size": 9, "patience": 4,
     "class_balance": "loss", "label_smoothing": 0.2, "focal_gamma": 1.5, "mixup": 0.3, "ema_decay": 0.8,
-    "unfreezing": "each_epoch", "find_learning_rate": True,
+    "unfreezing": "each_epoch", "find_learning_rate": True, "schedule": "one_cycle",
 }  # fmt: skip
 
 

@@ -8,8 +8,9 @@ from quality_gate.data.photo_set import PhotoSet
 from quality_gate.data.split import SplitResult
 from quality_gate.errors import UserError
 from quality_gate.home import Home
-from quality_gate.settings import SplitSettings, TransferSettings
+from quality_gate.settings import SplitSettings
 from quality_gate.training.suspects import find_suspects, leave_out_suspects, plain_features
+from quality_gate.transfer_settings import TransferSettings
 
 CLASSES = ("onion", "potato", "tomato")
 SPLITS = ("train", "train", "train", "validation", "calibration", "test")

@@ -1,0 +1,62 @@
+"""A trained candidate, and how it becomes a model folder."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from quality_gate.models.checkpoint import save_weights
+from quality_gate.models.export import export_onnx
+from quality_gate.models.folder import ModelFolder
+from quality_gate.models.manifest import ONNX_FILE, WEIGHTS_FILE, ModelManifest, file_digest
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from quality_gate.models.zoo import TransferNetwork
+    from quality_gate.preprocess import PreprocessingSpec
+    from quality_gate.settings import TrainingSettings
+    from quality_gate.training.history import TrainingHistory
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A trained network that wants to become the champion.
+
+    Attributes:
+        network: in evaluation mode, on the CPU.
+        spec: how photos become its input.
+        history: its passes; epoch 0 is the state before the first, the head on frozen features where there was one.
+    """
+
+    network: TransferNetwork
+    spec: PreprocessingSpec
+    history: TrainingHistory
+
+
+def save_candidate(
+    candidate: Candidate, settings: TrainingSettings, classes: tuple[str, ...], digests: dict[str, str], folder: Path
+) -> ModelFolder:
+    """Write a trained candidate as a model folder: weights, exported network, manifest.
+
+    Args:
+        candidate: what was trained.
+        settings: of the run.
+        classes: labels in the order of the logits.
+        digests: of what it was made from.
+        folder: an empty folder.
+    """
+    save_weights(candidate.network, folder)
+    export_onnx(candidate.network, candidate.spec.size, folder)
+    ModelManifest(
+        name=settings.name,
+        architecture=settings.transfer.model,
+        classes=classes,
+        preprocessing=candidate.spec,
+        digests={
+            **digests,
+            "weights": file_digest(folder / WEIGHTS_FILE),
+            "onnx": file_digest(folder / ONNX_FILE),
+        },
+    ).save(folder)
+    return ModelFolder(folder)

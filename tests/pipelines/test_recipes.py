@@ -1,0 +1,90 @@
+"""Every recipe runs, small, on photos that lie as it expects them."""
+
+import csv
+from pathlib import Path
+from shutil import copyfile
+
+import pytest
+import yaml
+
+from pipelines.run_configuration import read_parameters
+from quality_gate.data.scenes import write_demo_photos
+from quality_gate.settings import TrainingSettings
+from quality_gate.settings_section import parse_settings
+
+RECIPES = Path(__file__).resolve().parents[2] / "pipelines" / "recipes"
+NAMES = ["cifar10", "defects", "fruits", "refunds", "ripeness"]
+
+
+@pytest.fixture(scope="session")
+def painted(tmp_path_factory):
+    """32 photos of each of four classes."""
+    folder = tmp_path_factory.mktemp("painted")
+    write_demo_photos(folder, train_per_class=32, test_per_class=0, size=96, workers=1)
+    return folder / "train"
+
+
+def of_class(painted, number):
+    """Photos of one of the four classes."""
+    return sorted(sorted(painted.iterdir())[number].iterdir())
+
+
+def into_folders(painted, folder, classes):
+    for number, name in enumerate(classes):
+        (folder / name).mkdir(parents=True)
+        for photo in of_class(painted, number):
+            copyfile(photo, folder / name / photo.name)
+
+
+def into_table(painted, folder):
+    """Two articles of which all is there, one that was never photographed, and a rare one."""
+    (folder / "images").mkdir(parents=True)
+    articles = [("dress", photo) for photo in of_class(painted, 0)] + [
+        ("shoes", photo) for photo in of_class(painted, 1)
+    ]
+    articles += [("hat", photo) for photo in of_class(painted, 2)[:3]]
+    with (folder / "styles.csv").open("w", newline="") as file:
+        table = csv.writer(file)
+        table.writerow(["id", "masterCategory", "articleType"])
+        for number, (kind, photo) in enumerate(articles):
+            table.writerow([number, "Apparel", kind])
+            copyfile(photo, folder / "images" / f"{number}.jpg")
+        table.writerow([1_000, "Apparel", "dress"])
+
+
+LAYOUTS = {
+    "cifar10": lambda painted, folder: into_folders(painted, folder, ["airplane", "cat", "ship"]),
+    "defects": lambda painted, folder: into_folders(painted, folder, ["ok", "defect"]),
+    "fruits": lambda painted, folder: into_folders(painted, folder, ["Kiwi", "Lemon", "Lime"]),
+    "refunds": into_table,
+    "ripeness": lambda painted, folder: into_folders(painted, folder, ["green", "orange", "red"]),
+}
+
+
+def test_every_recipe_is_run_here():
+    assert sorted(file.stem for file in RECIPES.glob("*.yaml")) == NAMES
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_recipe_says_what_it_is_for_and_where_its_photos_lie(name):
+    file = RECIPES / f"{name}.yaml"
+    parameters = read_parameters(file)
+    assert file.read_text().startswith("# ")
+    assert parameters["name"] == name
+    assert parameters["data"]["source"].startswith(f"data/{name}")
+    parse_settings(TrainingSettings, parameters, origin=file.name)
+
+
+@pytest.mark.slow
+@pytest.mark.pipeline
+@pytest.mark.parametrize("name", NAMES)
+def test_a_recipe_makes_a_champion(name, painted, checkout, small, train, gate):
+    LAYOUTS[name](painted, checkout.work / "data" / name)
+    (checkout.work / f"{name}.yaml").write_text(
+        yaml.safe_dump({"parameters": small(read_parameters(RECIPES / f"{name}.yaml"))})
+    )
+    run = train(f"{name}.yaml")
+    assert run.code == 0, run.said
+    assert type(gate)(gate.home, name).agrees_on("1")
+    if name == "refunds":
+        assert "hat" in run.said
