@@ -89,6 +89,8 @@ class DataSettings(Settings):
             wrong folder or a copy that broke off should be noticed; ``drop`` leaves them out and lists them.
         min_images_per_class: classes with fewer photos are left out of the run and listed; 0 keeps all, and the
             validation stops the run if one is too small.
+        first_classes: how many of the classes that are left, in alphabetical order, the run has, to try a way on few
+            before it is tried on all; null keeps all.
         label_map: new names of classes by their old ones; two may get one name, and null drops a class.
         exclude_suspects: how many photos whose labels look wrong are left out of train and validation, the most
             doubtful first; none, for a person should look at them before. Calibration and test keep theirs: the
@@ -101,6 +103,7 @@ class DataSettings(Settings):
     csv: CsvSettings = CsvSettings()
     missing: Literal["fail", "drop"] = "fail"
     min_images_per_class: Annotated[int, Field(ge=0)] = 0
+    first_classes: Annotated[int, Field(ge=2)] | None = None
     label_map: Annotated[dict[str, str | None], BeforeValidator(_labels)] = Field(default_factory=dict)
     exclude_suspects: Annotated[int, Field(ge=0)] = 0
 

@@ -37,7 +37,7 @@ def discover(place: str | Path | Sequence[str | Path], settings: DataSettings | 
     settings = settings or DataSettings()
     places = [place_name(one) for one in ([place] if isinstance(place, str | Path) else place)]
     source = _joined([_listed(name, settings) for name in places])
-    chosen = choose_classes(source, settings.label_map, settings.min_images_per_class)
+    chosen = choose_classes(source, settings.label_map, settings.min_images_per_class, settings.first_classes)
     if settings.reviewed is None:
         return chosen
     return _with_reviewed(chosen, _listed_reviewed(settings.reviewed, settings))

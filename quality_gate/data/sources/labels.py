@@ -13,13 +13,16 @@ _SHOWN_CLASSES = 20
 _CLASSES_AT_A_GLANCE = 10
 
 
-def choose_classes(source: Source, label_map: Mapping[str, str | None], min_images: int) -> Source:
+def choose_classes(
+    source: Source, label_map: Mapping[str, str | None], min_images: int, first: int | None = None
+) -> Source:
     """Apply the settings about classes, and check that what is left can be told apart.
 
     Args:
         source: all files, with the labels they were given.
         label_map: new names by old ones; None drops the class.
         min_images: classes with fewer files that can be tried are left out.
+        first: how many of the classes that are left then, in alphabetical order, stay; None keeps all.
 
     Returns:
         The source with the classes of the run; files of the others are left out, with the reason.
@@ -31,7 +34,7 @@ def choose_classes(source: Source, label_map: Mapping[str, str | None], min_imag
     _check_map(source, label_map)
     mapped = _mapped(source, label_map)
     _check_spelling(mapped)
-    chosen = _without_rare(mapped, min_images)
+    chosen = _first_of(_without_rare(mapped, min_images), first)
     _check_number(source, chosen)
     _check_test(chosen)
     return chosen
@@ -77,6 +80,16 @@ def _without_rare(source: Source, min_images: int) -> Source:
         if photos[label] < min_images
     }
     return _without(source, rare)
+
+
+def _first_of(source: Source, first: int | None) -> Source:
+    if first is None:
+        return source
+    later = {
+        label: f"its class '{label}' is not among the first {first} that data.first_classes keeps"
+        for label in source.classes[first:]
+    }
+    return _without(source, later)
 
 
 def _without(source: Source, reasons: Mapping[str, str]) -> Source:

@@ -50,6 +50,23 @@ def test_what_is_left_out_already_is_renamed_too():
     assert [(file.label, file.problem) for file in chosen.left_out] == [("good", "no such file, line 9")]
 
 
+def test_only_the_first_classes_stay_if_so_many_are_asked_for():
+    chosen = choose_classes(source("d", "a", "c", "b", "b"), {"a": "z"}, 0, 2)
+    assert chosen.classes == ("b", "c")
+    assert [(file.path, file.problem) for file in chosen.left_out] == [
+        ("0.jpg", "its class 'd' is not among the first 2 that data.first_classes keeps"),
+        ("1.jpg", "its class 'z' is not among the first 2 that data.first_classes keeps"),
+    ]
+
+
+def test_rare_classes_are_not_counted_among_the_first():
+    assert choose_classes(source("a", "b", "b", "c", "c"), {}, 2, 2).classes == ("b", "c")
+
+
+def test_more_first_classes_than_there_are_change_nothing():
+    assert choose_classes(source("a", "b"), {}, 0, 7) == source("a", "b")
+
+
 def test_rare_classes_are_left_out_with_their_count():
     chosen = choose_classes(source("a", "b", "a", "c", "b"), {}, 2)
     assert chosen.classes == ("a", "b")
