@@ -51,7 +51,9 @@ NAME = "year"
 ROOT = Path(__file__).resolve().parent.parent
 WEEKS_BETWEEN_RETRAININGS = 4
 WEEKS_OF_REST = 2
-ALPHA = 0.05
+# What is demanded, and what is asked of the certificate, which holds for photos like those it was made on: the rest is
+# room for what the camera does until the next training.
+ALPHA, CERTIFIED = 0.05, 0.03
 # Of the year: when another ground lies below the goods.
 AUTUMN = 0.7
 FIRST_DAY_TEST_SHARE = 0.2
@@ -202,7 +204,7 @@ def draw(weeks: Sequence[Week], path: Path) -> None:
             axis.plot(numbers, values, color=colour, label=f"{model} model", linewidth=1.6)
         axis.set_ylabel(name)
         axis.grid(alpha=0.25)
-    axes[1].axhline(ALPHA, color="#555", linestyle="--", linewidth=1, label=f"promised: at most {ALPHA:.0%}")
+    axes[1].axhline(ALPHA, color="#555", linestyle="--", linewidth=1, label=f"demanded: at most {ALPHA:.0%}")
     for week in weeks:
         if week.promoted:
             axes[0].axvline(week.number + 1.5, color="#0b6e99", alpha=0.25, linewidth=1)
@@ -228,7 +230,7 @@ def _configure(home: Home, photos_per_class: int) -> Path:
         "baselines": {"scratch_epochs": 3},
         # The head alone learns, however many photos are reviewed: a retraining takes a minute then.
         "transfer": {"finetune_epochs": 0},
-        "calibration": {"alpha": ALPHA},
+        "calibration": {"alpha": CERTIFIED},
         "retraining": {"min_reviewed_photos": 10},
     }
     path = home.root / "year.yaml"
