@@ -61,6 +61,14 @@ LAYOUTS = {
 }
 
 
+def smaller(name, parameters):
+    """What is cross-validated is the head alone, and twice is enough to see that it is."""
+    if name == "ripeness":
+        parameters["transfer"]["finetune_epochs"] = 0
+        parameters["evaluation"]["cross_validation"] = {"folds": 2, "repeats": 2}
+    return parameters
+
+
 def test_every_recipe_is_run_here():
     assert sorted(file.stem for file in RECIPES.glob("*.yaml")) == NAMES
 
@@ -81,10 +89,11 @@ def test_a_recipe_says_what_it_is_for_and_where_its_photos_lie(name):
 def test_a_recipe_makes_a_champion(name, painted, checkout, small, train, gate):
     LAYOUTS[name](painted, checkout.work / "data" / name)
     (checkout.work / f"{name}.yaml").write_text(
-        yaml.safe_dump({"parameters": small(read_parameters(RECIPES / f"{name}.yaml"))})
+        yaml.safe_dump({"parameters": smaller(name, small(read_parameters(RECIPES / f"{name}.yaml")))})
     )
     run = train(f"{name}.yaml")
     assert run.code == 0, run.said
     assert type(gate)(gate.home, name).agrees_on("1")
     if name == "refunds":
-        assert "hat" in run.said
+        # Three photos of a rare class, and an article without one.
+        assert "ingest: 4 files are left out by the settings of data" in run.said
