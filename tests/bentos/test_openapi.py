@@ -1,13 +1,16 @@
 """The interface as it is described is the interface as it is."""
 
+import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from jsonschema import Draft202012Validator
 
 from quality_gate.data.scenes import encode_scene
 
+HOOKS = Path(__file__).with_name("schemathesis_hooks.py")
 PHOTO = encode_scene("tomato", 3, size=64)
 JSON = "application/json"
 
@@ -90,7 +93,10 @@ def test_schemathesis_finds_no_difference(server):
     # What it makes up as a photo is none, and rightly refused.
     checks = ["--exclude-checks", "positive_data_acceptance"]
     command = [sys.executable, "-W", "ignore", "-m", "schemathesis.cli", "run", f"{server.url}/openapi.json"]
+    options = ["--max-examples", "100", "--seed", "1", *checks]
 
-    result = subprocess.run([*command, "--max-examples", "100", *checks], capture_output=True, text=True)
+    result = subprocess.run(
+        [*command, *options], env={**os.environ, "SCHEMATHESIS_HOOKS": str(HOOKS)}, capture_output=True, text=True
+    )
 
     assert result.returncode == 0, result.stdout
