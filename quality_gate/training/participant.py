@@ -115,7 +115,7 @@ def _trained(training: Training, number: int, speak: Connection) -> Done:
     device = _join(training, number)
     network = training.network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     if device.type == "cuda" and not training.freeze_batch_norm:
-        network = nn.SyncBatchNorm.convert_sync_batchnorm(network)
+        network = nn.SyncBatchNorm.convert_sync_batchnorm(network)  # type: ignore[no-untyped-call]
     leads = number == 0
     history = fit(
         network,

@@ -11,6 +11,7 @@ import signal
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from multiprocessing import get_context
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,7 +24,7 @@ from quality_gate.training.participant import Done, Failed, Training, Warned, ta
 if TYPE_CHECKING:
     import torch
     from torch import nn
-    from torch.multiprocessing import ProcessContext
+    from torch.multiprocessing.spawn import ProcessContext
 
     from quality_gate.training.objective import Prepare, Rows
     from quality_gate.training.recipe import Recipe
@@ -37,7 +38,7 @@ def process_count(wanted: int, batch_size: int) -> int:
     """How many processes train together.
 
     Args:
-        wanted: ``transfer.processes``; 0 is one a GPU, or one.
+        wanted: ``transfer.processes``; 0 is one a GPU, or one, and never more than there are rows.
         batch_size: rows that they share in each step.
 
     Raises:
@@ -46,7 +47,7 @@ def process_count(wanted: int, batch_size: int) -> int:
     import torch
 
     gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0
-    count = wanted or max(gpus, 1)
+    count = wanted or max(1, min(gpus, batch_size))
     if gpus and count > gpus:
         raise UserError(f"transfer.processes is {count}, and each takes a GPU, of which this machine has {gpus}.")
     if count > batch_size:
@@ -108,7 +109,7 @@ def fit_in_processes(
         )
     import torch
     from safetensors.torch import load
-    from torch import multiprocessing
+    from torch.multiprocessing.spawn import start_processes
 
     with tempfile.TemporaryDirectory() as folder:
         training = Training(
@@ -128,9 +129,9 @@ def fit_in_processes(
         # pipe a process is started with: who writes more than that holds waits for the process to read it.
         task = Path(folder) / "task"
         task.write_bytes(pickle.dumps(training))
-        ends = [multiprocessing.get_context("spawn").Pipe(duplex=False) for _ in range(count)]
+        ends = [get_context("spawn").Pipe(duplex=False) for _ in range(count)]
         receivers, senders = [end[0] for end in ends], [end[1] for end in ends]
-        running = multiprocessing.start_processes(
+        running = start_processes(  # type: ignore[no-untyped-call]
             take_part, (task, senders), nprocs=count, join=False, start_method="spawn"
         )
         assert running is not None

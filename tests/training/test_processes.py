@@ -209,14 +209,16 @@ def test_rows_in_a_file_are_handed_on_by_its_name(tmp_path):
 
 
 def test_one_process_is_this_one(monkeypatch):
-    monkeypatch.setattr(torch.multiprocessing, "start_processes", pytest.fail)
+    monkeypatch.setattr("quality_gate.training.processes.pickle.dumps", pytest.fail)
     learner = network()
 
     history = fit(learner, rows(), rows(1), recipe(), CPU, stages=[learner[0], learner[1]], freeze_batch_norm=True)
     assert train(1)[1] == history
 
 
-@pytest.mark.parametrize(("wanted", "gpus", "count"), [(0, 0, 1), (0, 1, 1), (0, 4, 4), (2, 4, 2), (3, 0, 3)])
+@pytest.mark.parametrize(
+    ("wanted", "gpus", "count"), [(0, 0, 1), (0, 1, 1), (0, 4, 4), (0, 64, 32), (2, 4, 2), (3, 0, 3)]
+)
 def test_there_is_one_process_a_gpu_unless_told_otherwise(wanted, gpus, count, monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: gpus > 0)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: gpus)
