@@ -93,9 +93,11 @@ def test_two_processes_learn_together(parts):
 
     assert listener.lines == [str(epoch) for epoch in candidate.history.epochs]
     assert candidate.history.best.macro_f1 == 1.0
+    # They shift and mirror other photos than one would, and normalise their own parts of a batch of eight.
     losses = [epoch.train_loss for epoch in candidate.history.epochs[1:]]
-    alone = [epoch.train_loss for epoch in train(parts, ema_decay=0.9)[0].history.epochs[1:]]
-    np.testing.assert_allclose(losses, alone, rtol=0.25)
+    assert losses == sorted(losses, reverse=True)
+    alone, _ = train(parts, ema_decay=0.9)
+    assert losses[0] == pytest.approx(alone.history.epochs[1].train_loss, rel=0.2)
 
 
 def test_photos_are_normalised_by_their_own_means_and_deviations(parts):
