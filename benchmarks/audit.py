@@ -25,12 +25,19 @@ decodes all pixels: for each statistic that drift is told by the mean and the la
 of the photos, and for the perceptual hash the bits that differ.
 
     python -m benchmarks.audit --agreement [--photos FOLDER]
+
+``--lock`` prints which share of the processor time of auditing a photo is spent in calls that let other threads of the
+process run, and with it how many processors the threads of one process can keep busy at most.
+
+    python -m benchmarks.audit --lock [--photos FOLDER]
 """
 
 from __future__ import annotations
 
 import argparse
+import sys
 import tempfile
+import time
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
@@ -92,6 +99,33 @@ def only_decoded(source: Source) -> None:
             Image.open(file).load()
 
 
+def print_lock(folder: Path) -> None:
+    """Time the calls of Pillow and hashlib that release the interpreter's lock, within audits on one thread."""
+    encoded = [path.read_bytes() for path in paths(discover(folder))[:300]]
+    whole = cost_of(lambda: [audit_bytes(photo) for photo in encoded]).processor
+    calls: list[tuple[str, float]] = []
+    released = 0.0
+
+    def watch(_frame: object, event: str, called: object) -> None:
+        nonlocal released
+        if event == "c_call":
+            calls.append((getattr(called, "__qualname__", ""), time.thread_time()))
+        elif event in ("c_return", "c_exception") and calls:
+            name, start = calls.pop()
+            released += time.thread_time() - start if name in RELEASING else 0.0
+
+    sys.setprofile(watch)
+    try:
+        for photo in encoded:
+            audit_bytes(photo)
+    finally:
+        sys.setprofile(None)
+    held = 1 - released / whole
+    print(f"{len(encoded)} photos of {sum(map(len, encoded)) / len(encoded) / 1024:.0f} KB")
+    print(f"{1000 * whole / len(encoded):.2f} ms of processor a photo, {held:.0%} of it with the lock")
+    print(f"threads of one process keep at most {1 / held:.1f} processors busy")
+
+
 def _in_threads(work: Callable[[Path], None], source: Source) -> None:
     for _ in ordered_map(work, paths(source), workers=available_processors()):
         pass
@@ -110,6 +144,10 @@ def _load_as_torchvision(path: Path) -> None:
         Image.open(file).convert("RGB")
 
 
+# Calls that let other threads run meanwhile.
+RELEASING = {
+    "ImagingDecoder.decode", "ImagingCore.convert", "ImagingCore.reduce", "ImagingCore.resize", "openssl_sha256",
+}  # fmt: skip
 INGEST = "take_snapshot, all processors"
 WAYS: dict[str, Callable[[Source], None]] = {
     INGEST: ingested,
@@ -166,6 +204,7 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=5, help="rounds that are counted; one before them is not")
     parser.add_argument("--memory", action="store_true", help="measure memory in place of time")
     parser.add_argument("--agreement", action="store_true", help="compare what is measured in place of time")
+    parser.add_argument("--lock", action="store_true", help="measure what threads can share in place of time")
     parser.add_argument("--counts", type=int, nargs="+", default=[1_000, 10_000, 50_000])
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as made:
@@ -178,6 +217,8 @@ def main() -> None:
             print_memory(ingest_folder, photos, options.counts)
         elif options.agreement:
             print_agreement(folder)
+        elif options.lock:
+            print_lock(folder)
         else:
             print_speed(folder, options.repeats)
 

@@ -73,6 +73,9 @@ class TransferSettings(Settings):
         patience: epochs without a better validation macro F1 before training stops; the learning rate is halved
             after half as many.
         threads: processor threads; 0 means all.
+        processes: that train together under ``torch.distributed``, each on its part of every batch, so that batch size
+            and learning rate mean the same; 0 takes one a GPU, or one. On the CPU several are for trying the way alone:
+            threads share a batch at less cost. They share ``threads``.
     """
 
     model: ModelName = "efficientnet_lite0"
@@ -97,3 +100,4 @@ class TransferSettings(Settings):
     ema_decay: Annotated[float, Field(ge=0, lt=1)] = 0.99
     patience: Count = 2
     threads: Annotated[int, Field(ge=0)] = 0
+    processes: Annotated[int, Field(ge=0, le=64)] = 0

@@ -36,6 +36,7 @@ def ingest(
         working_folder(home.working) / "snapshot",
         stores=home.ingested,
         workers=settings.workers,
+        processes=settings.processes,
         on_progress=reporter.progress("audit"),
     )
     snapshot = ingested.snapshot

@@ -9,12 +9,13 @@ import hashlib
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import numpy as np
 from PIL import Image
 
-from quality_gate.data.batches import ordered_map
+from quality_gate.data.batches import map_in, ordered_map
 from quality_gate.data.phash import perceptual_hash, to_hex
 from quality_gate.preprocess import UnreadableImage, decode, reduction
 from quality_gate.processors import available_processors
@@ -26,6 +27,9 @@ THUMBNAIL_EDGE = 160
 
 # Reading over a network is waiting; so many files are waited for at once.
 REMOTE_READERS = 16
+
+# What a process is given at a time: enough that handing it over does not count, few enough for memory.
+FILES_AT_ONCE = 32
 
 Result = TypeVar("Result")
 
@@ -127,28 +131,59 @@ class AuditedFile:
 
 
 def audit(
-    files: Sequence[PhotoFile], *, known: Mapping[str, AuditedFile] | None = None, workers: int = 0
+    files: Sequence[PhotoFile],
+    *,
+    known: Mapping[str, AuditedFile] | None = None,
+    workers: int = 0,
+    processes: int = 1,
 ) -> Generator[AuditedFile, None, None]:
-    """Read and decode files once, in threads, and measure them.
+    """Read and decode files once, in threads of one process or of several, and measure them.
 
     Args:
         files: the files.
         known: what an earlier audit found of some of them, by path; these are not opened.
-        workers: threads that decode; 0 means one a processor.
+        workers: threads that decode, of all processes together, at least one each; 0 means one a processor.
+        processes: that share the files, some at a time; 1 is this one.
 
     Yields:
-        What came of each file, in the order of ``files`` whatever the number of threads.
+        What came of each file, in the order of ``files`` whatever the number of threads and processes.
 
     Raises:
-        UserError: a file changes while it is read, or a server stops answering.
+        UserError: a file changes while it is read, a server stops answering, or a process was killed.
     """
     known = known or {}
     unknown = [file for file in files if file.path not in known]
-    remote = any(file.origin is not None and file.origin.remote for file in unknown)
-    read = read_files(unknown, _measure, remote=remote, workers=workers or available_processors())
+    threads = workers or available_processors()
+    # A process costs more to start than a few photos take.
+    processes = min(processes, -(-len(unknown) // FILES_AT_ONCE))
+    read = _read_in_processes(unknown, threads, processes) if processes > 1 else _read_in_threads(unknown, threads)
     with closing(read) as audited:
         for file in files:
             yield known.get(file.path) or next(audited)
+
+
+def _read_in_threads(files: Sequence[PhotoFile], threads: int) -> Generator[AuditedFile, None, None]:
+    remote = any(file.origin is not None and file.origin.remote for file in files)
+    return read_files(files, _measure, remote=remote, workers=threads)
+
+
+def _read_in_processes(files: Sequence[PhotoFile], threads: int, processes: int) -> Generator[AuditedFile, None, None]:
+    # Serving does not carry it.
+    from quality_gate.process_pool import process_pool
+
+    parts = (files[start : start + FILES_AT_ONCE] for start in range(0, len(files), FILES_AT_ONCE))
+    work = partial(_audit_part, threads=max(1, threads // processes))
+    failure = (
+        "A process that audits photos was killed, as where memory runs out, or could not start; lower data.processes, "
+        "or free some memory, and start again."
+    )
+    with process_pool(processes, failure) as pool:
+        for part in map_in(pool, work, parts, ahead=2 * processes):
+            yield from part
+
+
+def _audit_part(files: Sequence[PhotoFile], threads: int) -> list[AuditedFile]:
+    return list(_read_in_threads(files, threads))
 
 
 def read_files(

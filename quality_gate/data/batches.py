@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from itertools import islice
 from typing import TypeVar
 
@@ -28,12 +28,17 @@ def ordered_map(work: Callable[[Item], Result], items: Iterable[Item], *, worker
     Yields:
         The results in the order of ``items``, whatever ``workers`` is.
     """
-    remaining = iter(items)
     with ThreadPoolExecutor(workers) as pool:
-        running: deque[Future[Result]] = deque(pool.submit(work, item) for item in islice(remaining, 2 * workers))
-        while running:
-            yield running.popleft().result()
-            running.extend(pool.submit(work, item) for item in islice(remaining, 1))
+        yield from map_in(pool, work, items, ahead=2 * workers)
+
+
+def map_in(pool: Executor, work: Callable[[Item], Result], items: Iterable[Item], *, ahead: int) -> Iterator[Result]:
+    """Apply ``work`` to items in a pool, at most ``ahead`` of them at a time; gives the results in their order."""
+    remaining = iter(items)
+    running: deque[Future[Result]] = deque(pool.submit(work, item) for item in islice(remaining, ahead))
+    while running:
+        yield running.popleft().result()
+        running.extend(pool.submit(work, item) for item in islice(remaining, 1))
 
 
 def tensor_batches(

@@ -5,7 +5,7 @@ import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from quality_gate.data.audit import AuditedFile, audit
 from quality_gate.data.former_ingest import FindingsWriter, FormerIngest, recall, remember
@@ -36,12 +36,20 @@ class Ingested:
     new: int
 
 
+class _Auditors(NamedTuple):
+    """The threads that decode, and the processes they are in."""
+
+    workers: int
+    processes: int
+
+
 def take_snapshot(
     source: Source,
     folder: Path,
     *,
     stores: Path | None = None,
     workers: int = 0,
+    processes: int = 1,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> Ingested:
     """Audit the files of a source, and write its readable photos and their image table as a snapshot.
@@ -56,6 +64,7 @@ def take_snapshot(
         folder: where the snapshot is to lie; it may exist if it is empty.
         stores: where what was found is kept for the next ingest, best on the same file system; None keeps nothing.
         workers: threads that decode; 0 means one a processor.
+        processes: that share the files; the snapshot is the same for any number.
         on_progress: called with the files done and the files in all, after each.
 
     Raises:
@@ -68,7 +77,7 @@ def take_snapshot(
         folder.parent.mkdir(parents=True, exist_ok=True)
         partial = folder.parent / f".{folder.name}.{uuid.uuid4().hex}.partial"
         try:
-            new = _write_snapshot(source, partial, stores, workers, on_progress)
+            new = _write_snapshot(source, partial, stores, _Auditors(workers, processes), on_progress)
             (partial / "snapshot").replace(folder)
         finally:
             shutil.rmtree(partial, ignore_errors=True)
@@ -79,19 +88,19 @@ def _write_snapshot(
     source: Source,
     partial: Path,
     stores: Path | None,
-    workers: int,
+    auditors: _Auditors,
     on_progress: Callable[[int, int], None] | None,
 ) -> int:
     """Write ``partial/snapshot``, and keep what was found; gives the number of files that had to be read."""
     at_hand, shards, findings = partial / "former", partial / "snapshot" / SHARD_FOLDER, partial / "findings.parquet"
     at_hand.mkdir(parents=True)
     shards.mkdir(parents=True)
-    former = recall(stores, source.places, at_hand, workers=workers) if stores else FormerIngest({}, {})
+    former = recall(stores, source.places, at_hand, workers=auditors.workers) if stores else FormerIngest({}, {})
     known = former.known(source.files)
     new = sum(not file.problem and file.path not in known for file in source.files)
     kept = _shards_to_keep(former, known, changed=new > 0)
     with FindingsWriter(findings) as writer:
-        audited = _written(source, former, known, kept, shards, workers)
+        audited = _written(source, former, known, kept, shards, auditors)
         table = build_table(_rows(audited, writer, len(source.files), on_progress))
     _check_readable(source, table)
     write_manifest(source, table, shards.parent)
@@ -120,7 +129,7 @@ def _written(
     known: Mapping[str, AuditedFile],
     kept: Sequence[Path],
     folder: Path,
-    workers: int,
+    auditors: _Auditors,
 ) -> Iterator[AuditedFile]:
     """Audit the files; when what came of one is yielded, its photo is in a shard, and no longer in memory."""
     stored: set[str] = set()
@@ -129,7 +138,7 @@ def _written(
         stored |= former.shards[shard].keys()
     at_hand = {image_id: location for photos in former.shards.values() for image_id, location in photos.items()}
     with ShardReader() as reader, ShardWriter(folder, first=len(kept)) as writer:
-        for one in audit(source.files, known=known, workers=workers):
+        for one in audit(source.files, known=known, workers=auditors.workers, processes=auditors.processes):
             if one.facts is not None and one.facts.image_id not in stored:
                 image_id = one.facts.image_id
                 writer.add(image_id, reader.read(at_hand[image_id]) if one.data is None else one.data)

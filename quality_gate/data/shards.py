@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 SHARD_BYTES = 64 * 2**20
 ROW_GROUP_BYTES = 2**20
 CACHE_BYTES = 128 * 2**20
+# Photos in the order of the table come from one shard, or in turn from the shards of a few ingests; a system lets a
+# process open about a thousand files.
+OPEN_SHARDS = 16
 
 
 class DamagedSnapshot(ValueError):
@@ -81,10 +84,10 @@ class _RowGroup:
 
 
 class ShardReader:
-    """Reads photos and keeps the row groups read last; one for each thread."""
+    """Reads photos and keeps the row groups read last, and the shards they came from open; one for each thread."""
 
     def __init__(self) -> None:
-        self._files: dict[Path, Any] = {}
+        self._files: OrderedDict[Path, Any] = OrderedDict()
         self._groups: OrderedDict[tuple[Path, int], _RowGroup] = OrderedDict()
         self._size = 0
 
@@ -110,13 +113,19 @@ class ShardReader:
 
     def _keep(self, key: tuple[Path, int]) -> None:
         path, group = key
-        if path not in self._files:
-            self._files[path] = _open(path)
-        photos = _row_group(self._files[path], path, group, "bytes")
+        photos = _row_group(self._file(path), path, group, "bytes")
         self._groups[key] = _RowGroup(photos, photos.nbytes)
         self._size += photos.nbytes
         while self._size > CACHE_BYTES and len(self._groups) > 1:
             self._size -= self._groups.popitem(last=False)[1].size
+
+    def _file(self, path: Path) -> Any:
+        if path not in self._files:
+            if len(self._files) == OPEN_SHARDS:
+                self._files.popitem(last=False)[1].close()
+            self._files[path] = _open(path)
+        self._files.move_to_end(path)
+        return self._files[path]
 
 
 class _Shard:

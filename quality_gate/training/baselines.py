@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,11 +13,14 @@ from quality_gate.data.batches import ordered_map
 from quality_gate.inference import softmax
 from quality_gate.preprocess import decode
 from quality_gate.training.fit import fit, predict_logits
+from quality_gate.training.mapped import tensor_in
 from quality_gate.training.objective import Rows
 from quality_gate.training.recipe import Recipe
 from quality_gate.training.shift_and_mirror import mirror_half
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import torch
     from torch import nn
 
@@ -29,17 +32,13 @@ HISTOGRAM_SIZE = 128
 CHANNELS = (16, 32, 64, 128)
 
 
-def read_pixels(photos: Iterable[bytes], size: int, workers: int) -> NDArray[np.uint8]:
-    """Decode photos, squashed to small squares.
-
-    Returns:
-        uint8, shape (photos, size, size, 3).
-    """
+def read_pixels(photos: Iterable[bytes], size: int, workers: int) -> Iterator[NDArray[np.uint8]]:
+    """Decode photos one by one, squashed to small squares: uint8, shape (size, size, 3) each."""
 
     def read(photo: bytes) -> NDArray[np.uint8]:
         return np.asarray(decode(photo).resize((size, size), Image.Resampling.BICUBIC))
 
-    return np.stack(list(ordered_map(read, photos, workers=workers)))
+    return ordered_map(read, photos, workers=workers)
 
 
 def colour_histograms(pixels: NDArray[np.uint8], bins: int) -> NDArray[np.float32]:
@@ -64,7 +63,8 @@ def histogram_baseline(photos: PhotoSets, settings: BaselineSettings, *, workers
     from sklearn.preprocessing import StandardScaler
 
     def features(part: PhotoSet) -> NDArray[np.float32]:
-        return colour_histograms(read_pixels(part.read(), HISTOGRAM_SIZE, workers), settings.histogram_bins)
+        pixels = read_pixels(part.read(), HISTOGRAM_SIZE, workers)
+        return np.concatenate([colour_histograms(photo[None], settings.histogram_bins) for photo in pixels])
 
     model = make_pipeline(StandardScaler(), LogisticRegression(max_iter=2000, class_weight="balanced"))
     model.fit(features(photos.train), photos.train.labels)
@@ -99,8 +99,17 @@ def scratch_baseline(
     seed: int,
     workers: int,
     on_epoch: Callable[[Epoch], None],
+    folder: Path | None = None,
 ) -> NDArray[np.float64]:
     """Train the small network from scratch on mirrored photos.
+
+    Args:
+        photos: of all splits.
+        settings: size of the photos and most passes.
+        seed: of every random choice.
+        workers: threads that read photos.
+        on_epoch: called after every pass.
+        folder: where the decoded photos lie in files that are mapped into memory; None: in memory.
 
     Returns:
         Probabilities of the test photos, float64, shape (photos, classes).
@@ -112,8 +121,11 @@ def scratch_baseline(
     network = scratch_network(len(photos.train.classes)).to(device)
 
     def inputs(part: PhotoSet) -> torch.Tensor:
-        pixels = read_pixels(part.read(), settings.scratch_size, workers)
-        return torch.from_numpy(pixels).permute(0, 3, 1, 2).float() / 127.5 - 1
+        size = settings.scratch_size
+        found = tensor_in(folder, (len(part), 3, size, size), torch.float32)
+        for place, pixels in enumerate(read_pixels(part.read(), size, workers)):
+            found[place] = torch.from_numpy(pixels.copy()).permute(2, 0, 1).float() / 127.5 - 1
+        return found
 
     recipe = Recipe(
         epochs=settings.scratch_epochs,

@@ -21,6 +21,7 @@ from quality_gate.models.manifest import UnknownModelFormat
 from quality_gate.preprocess import PreprocessingSpec, View, decode, make_view, normalise
 from quality_gate.training.augment import augment
 from quality_gate.training.feature_cache import FeatureCache
+from quality_gate.training.mapped import tensor_in
 
 if TYPE_CHECKING:
     import torch
@@ -120,7 +121,14 @@ class FrozenBackbone:
         self._shapes = _shapes(network, spec.size, device)
 
     def see(
-        self, photos: PhotoSet, rows: Sequence[Row], *, seed: int, on_progress: Progress, activations: bool = False
+        self,
+        photos: PhotoSet,
+        rows: Sequence[Row],
+        *,
+        seed: int,
+        on_progress: Progress,
+        activations: bool = False,
+        folder: Path | None = None,
     ) -> Seen:
         """Run the backbone over photos, except over the rows it has seen before.
 
@@ -130,11 +138,19 @@ class FrozenBackbone:
             seed: of the random copies.
             on_progress: called with the rows that are done and how many there are.
             activations: whether those of the trunk are wanted too.
+            folder: where what was seen lies in files that are mapped into memory, for as long as the folder is there;
+                None: in memory.
         """
         import torch
 
         kinds = KINDS if activations else KINDS[:1]
-        arrays = {kind: np.empty((len(photos), len(rows), *self._shapes[kind]), DTYPES[kind]) for kind in kinds}
+        tensors = {
+            kind: tensor_in(
+                folder, (len(photos), len(rows), *self._shapes[kind]), getattr(torch, DTYPES[kind].__name__)
+            )
+            for kind in kinds
+        }
+        arrays = {kind: tensor.numpy() for kind, tensor in tensors.items()}
         places: dict[str, list[int]] = {}
         for place, image_id in enumerate(photos.image_ids):
             places.setdefault(image_id, []).append(place)
@@ -144,25 +160,26 @@ class FrozenBackbone:
                 arrays[kind][np.ix_(places[image_id], found)] = value
             done += len(places[image_id]) * len(found)
             on_progress(done, len(photos) * len(rows))
-        flat = [arrays[kind].reshape(-1, *self._shapes[kind]) for kind in kinds]
-        return Seen(flat[0], torch.from_numpy(flat[1]) if activations else None)
+        flat = [tensors[kind].reshape(-1, *self._shapes[kind]) for kind in kinds]
+        return Seen(flat[0].numpy(), flat[1] if activations else None)
 
     def _recall_or_compute(
         self, photos: PhotoSet, image_ids: list[str], rows: Sequence[Row], seed: int, kinds: Sequence[Kind]
     ) -> Iterator[tuple[str, list[int], list[NDArray[np.generic]]]]:
         """Places of some rows of each photo with their arrays of each kind; what is known first."""
-        keys = {
-            image_id: [[f"{kind}:{_key(image_id, row, seed)}" for row in rows] for kind in kinds]
-            for image_id in image_ids
-        }
+
+        def keys_of(image_id: str) -> list[list[str]]:
+            return [[f"{kind}:{_key(image_id, row, seed)}" for row in rows] for kind in kinds]
+
         lacking: dict[tuple[int, ...], list[str]] = {}
         for image_id in image_ids:
-            known = self._cache.get([key for some in keys[image_id] for key in some])
-            there = [place for place in range(len(rows)) if all(some[place] in known for some in keys[image_id])]
+            keys = keys_of(image_id)
+            known = self._cache.get([key for some in keys for key in some])
+            there = [place for place in range(len(rows)) if all(some[place] in known for some in keys)]
             if there:
                 recalled = [
                     np.stack([np.frombuffer(known[some[place]], DTYPES[kind]) for place in there])
-                    for kind, some in zip(kinds, keys[image_id], strict=True)
+                    for kind, some in zip(kinds, keys, strict=True)
                 ]
                 shapes = [(len(there), *self._shapes[kind]) for kind in kinds]
                 yield image_id, there, [one.reshape(shape) for one, shape in zip(recalled, shapes, strict=True)]
@@ -172,7 +189,7 @@ class FrozenBackbone:
             fresh: dict[str, bytes] = {}
             wanted = [rows[place] for place in places]
             for image_id, values in zip(some_ids, self._compute(photos, some_ids, wanted, seed, kinds), strict=True):
-                for some, value in zip(keys[image_id], values, strict=True):
+                for some, value in zip(keys_of(image_id), values, strict=True):
                     fresh |= {some[place]: row.tobytes() for place, row in zip(places, value, strict=True)}
                 if len(fresh) >= PUT_ROWS or image_id == some_ids[-1]:
                     self._cache.put(fresh)

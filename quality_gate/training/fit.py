@@ -16,6 +16,7 @@ from quality_gate.evaluation.metrics import compute_metrics
 from quality_gate.inference import softmax
 from quality_gate.training.history import Epoch, StopReason, TrainingHistory
 from quality_gate.training.objective import Objective, Prepare, Rows, to_device
+from quality_gate.training.rank import ALONE, Rank
 from quality_gate.training.rate_finder import STEPS, find_learning_rate
 from quality_gate.training.recipe import Recipe
 from quality_gate.training.resume import Checkpoint
@@ -40,6 +41,7 @@ def fit(
     freeze_batch_norm: bool = False,
     on_epoch: Callable[[Epoch], None] | None = None,
     checkpoint: Checkpoint | None = None,
+    rank: Rank = ALONE,
 ) -> TrainingHistory:
     """Train ``network`` in place and leave it at the state of its best epoch.
 
@@ -59,7 +61,8 @@ def fit(
         freeze_batch_norm: keep the pretrained statistics, which small batches of few photos would spoil.
         on_epoch: called after every pass.
         checkpoint: where the state is left after each pass, and looked for at the start; removed at the end. Its key
-            need not cover the recipe and the shapes of the network.
+            need not cover the recipe and the shapes of the network. Of several processes the first has one.
+        rank: this process, where several train together; all end with the same weights and the same passes.
 
     Returns:
         All passes, that of the untrained state first.
@@ -70,14 +73,15 @@ def fit(
     state = TrainingState.start(network, recipe, device)
     gate = StageGate(stages)
     classes = predict_logits(network, train.inputs[:1], device).shape[1]
-    objective = Objective.of(train, classes, recipe, device, prepare, state.generator)
+    objective = Objective.of(train, classes, recipe, device, prepare, state.generator, rank)
     checkpoint = checkpoint and replace(checkpoint, key=_identity(checkpoint.key, network, recipe))
-    saved = checkpoint.read() if checkpoint else None
+    saved = rank.agreed(checkpoint.read() if checkpoint else None)
     if saved:
         state.restore(saved)
     elif recipe.find_learning_rate and recipe.epochs:
         _set_training_mode(network, freeze_batch_norm)
-        state.learning_rate = state.peak_rate = find_learning_rate(network, objective.steps(STEPS), objective.loss)
+        found = find_learning_rate(network, objective.steps(STEPS), objective.whole.loss)
+        state.learning_rate = state.peak_rate = rank.agreed(found)
     while not state.history or state.history[-1].stop is None:
         number, loss, opened = len(state.history), None, None
         if number > 0:
@@ -85,7 +89,7 @@ def fit(
             gate.open_last(opened)
             _set_training_mode(network, freeze_batch_norm)
             loss = _one_pass(state, objective)
-        epoch = _validate(state, validation, device, recipe, loss, opened)
+        epoch = _validate(state, validation, device, recipe, rank, loss, opened)
         state.record(epoch)
         if checkpoint:
             checkpoint.write(state.values())
@@ -113,19 +117,25 @@ def _one_pass(state: TrainingState, objective: Objective) -> float:
     import torch
 
     losses, steps, done = [], objective.steps(), len(state.history) - 1
+    objective.begin_pass(len(state.history))
+    learner = objective.rank.learner(state.network)
     for place, rows in enumerate(steps):
         if objective.recipe.schedule == "one_cycle":
             progress = (done + place / len(steps)) / objective.recipe.epochs
             state.learning_rate = state.peak_rate * one_cycle(progress)
         state.optimiser.zero_grad(set_to_none=True)
-        loss = objective.loss(state.network, rows)
+        loss = objective.loss(learner, rows)
         torch.autograd.backward(state.scaler.scale(loss))
         state.scaler.step(state.optimiser)
         state.scaler.update()
         if state.average is not None:
             state.average.update_parameters(state.network)
         losses.append(loss.item())
-    return float(np.mean(losses))
+    objective.rank.average_statistics(state.network)
+    if state.average is not None:
+        for kept, current in zip(state.average.module.buffers(), state.network.buffers(), strict=True):
+            kept.copy_(current)
+    return objective.rank.mean(float(np.mean(losses)))
 
 
 def _validate(
@@ -133,10 +143,12 @@ def _validate(
     validation: Rows,
     device: torch.device,
     recipe: Recipe,
+    rank: Rank,
     loss: float | None,
     opened: int | None,
 ) -> Epoch:
-    logits = predict_logits(state.judged, validation.inputs, device)
+    part = validation.inputs.tensor_split(rank.count)[rank.number]
+    logits = rank.gathered(predict_logits(state.judged, part, device))
     if not np.isfinite(logits).all():
         raise UserError(
             f"Training diverged in pass {len(state.history)}: the answers of the network are no numbers; lower "

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from quality_gate.training.losses import FocalCrossEntropy, class_weights, mixup, soft_targets
+from quality_gate.training.mapped import file_of, reopened
+from quality_gate.training.rank import ALONE, Rank
 from quality_gate.training.recipe import Recipe
 
 if TYPE_CHECKING:
@@ -33,6 +35,17 @@ class Rows:
     inputs: torch.Tensor
     labels: NDArray[np.int64]
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Hand inputs that lie in a file to another process by its name."""
+        name = file_of(self.inputs)
+        if name is None:
+            return Rows, (self.inputs, self.labels)
+        return _rows_of, (name, tuple(self.inputs.shape), self.inputs.dtype, self.labels)
+
+
+def _rows_of(name: str, shape: tuple[int, ...], dtype: torch.dtype, labels: NDArray[np.int64]) -> Rows:
+    return Rows(reopened(name, shape, dtype), labels)
+
 
 @dataclass(frozen=True)
 class Objective:
@@ -43,8 +56,10 @@ class Objective:
         recipe: how to train.
         device: where the network is.
         prepare: changes a batch of inputs before the network sees it.
-        generator: of the rows drawn and of ``prepare``.
+        generator: of the rows drawn, the same in all processes; where there is one, also of ``prepare``.
         criterion: loss of logits against targets.
+        rank: the process that looks at its share of the rows.
+        noise: of ``prepare``.
     """
 
     train: Rows
@@ -53,6 +68,8 @@ class Objective:
     prepare: Prepare | None
     generator: torch.Generator
     criterion: FocalCrossEntropy
+    rank: Rank
+    noise: torch.Generator
 
     @classmethod
     def of(
@@ -63,6 +80,7 @@ class Objective:
         device: torch.device,
         prepare: Prepare | None,
         generator: torch.Generator,
+        rank: Rank = ALONE,
     ) -> Objective:
         """The objective of a recipe, for a network of so many classes."""
         import torch
@@ -70,7 +88,22 @@ class Objective:
         weighted = recipe.balance in ("loss", "both")
         weights = class_weights(train.labels, classes) if weighted else np.ones(classes, dtype=np.float32)
         criterion = FocalCrossEntropy(torch.from_numpy(weights).to(device), recipe.focal_gamma)
-        return cls(train, recipe, device, prepare, generator, criterion)
+        noise = generator if rank.count == 1 else torch.Generator()
+        return cls(train, recipe, device, prepare, generator, criterion, rank, noise)
+
+    @property
+    def whole(self) -> Objective:
+        """The same, over all rows of a step in every process."""
+        return replace(self, rank=ALONE, noise=self.generator)
+
+    def begin_pass(self, number: int) -> None:
+        """Seed what this process draws for itself in a pass, torch's random numbers included."""
+        import torch
+
+        seed = self.rank.seed(self.recipe.seed, number)
+        if seed is not None:
+            torch.manual_seed(seed)
+            self.noise.manual_seed(seed)
 
     def steps(self, count: int | None = None) -> tuple[torch.Tensor, ...]:
         """Row numbers of each step: of one pass, or of ``count`` steps."""
@@ -87,12 +120,13 @@ class Objective:
         return torch.split(drawn, self.recipe.batch_size)
 
     def loss(self, network: nn.Module, rows: torch.Tensor) -> torch.Tensor:
-        """Mean loss of ``network`` on the rows of these numbers."""
+        """Mean loss of ``network`` on the rows of these numbers, or this process's part of that mean."""
         import torch
 
+        rows, weight = self.rank.share(rows)
         batch = self.train.inputs[rows].float()
         if self.prepare:
-            batch = self.prepare(batch, self.generator)
+            batch = self.prepare(batch, self.noise)
         inputs = to_device(batch, self.device)
         labels = torch.from_numpy(self.train.labels)[rows].to(self.device)
         targets = soft_targets(labels, len(self.criterion.weights), self.recipe.label_smoothing)
@@ -100,7 +134,7 @@ class Objective:
             inputs, targets = mixup(inputs, targets, self.recipe.mixup)
         with torch.autocast(self.device.type, enabled=self.device.type == "cuda"):
             logits = network(inputs)
-        return self.criterion(logits, targets)
+        return self.criterion(logits, targets) * weight
 
 
 def balanced_weights(labels: NDArray[np.int64]) -> NDArray[np.float64]:

@@ -15,12 +15,15 @@ from quality_gate.models.weights import load_taught
 from quality_gate.models.zoo import architecture, assemble, require_size
 from quality_gate.preprocess import PreprocessingSpec, View, decode, make_view, normalise
 from quality_gate.training.candidate import Candidate
-from quality_gate.training.fit import fit
+from quality_gate.training.mapped import tensor_in
 from quality_gate.training.objective import Rows
+from quality_gate.training.processes import fit_in_processes, process_count
 from quality_gate.training.recipe import fine_tuning
 from quality_gate.training.shift_and_mirror import shift_and_mirror
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from quality_gate.data.photo_set import PhotoSet
     from quality_gate.progress import Reporter
     from quality_gate.training.history import Epoch
@@ -38,10 +41,11 @@ def train_from_scratch(
     reporter: Reporter,
     on_epoch: Callable[[Epoch], None],
     checkpoint: Checkpoint | None,
+    folder: Path | None = None,
 ) -> Candidate:
     """Train all stages of a network on mirrored and shifted photos, normalised by their own means and deviations.
 
-    The photos lie in memory, decoded, at six bytes a pixel. As with pretrained networks, training and validation look
+    The photos are decoded once, at six bytes a pixel. As with pretrained networks, training and validation look
     at the first view of a photo. Where the settings name the weights of a trained model, it starts from these.
 
     Args:
@@ -53,6 +57,7 @@ def train_from_scratch(
         reporter: told how far the reading is.
         on_epoch: called after every pass.
         checkpoint: where the state is left after each pass.
+        folder: where the decoded photos lie in a file that is mapped into memory; None: in memory.
 
     Raises:
         UserError: there is no such network, or the photos or the named weights do not fit it.
@@ -72,9 +77,10 @@ def train_from_scratch(
     network = network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     view = settings.views[0]
     spec = normalised_by(train, PreprocessingSpec(settings.size, settings.views, arch.mean, arch.std), workers=workers)
-    rows = partial(_rows, view=view, spec=spec, workers=workers, reporter=reporter)
+    rows = partial(_rows, view=view, spec=spec, workers=workers, reporter=reporter, folder=folder)
     whole = settings.model_copy(update={"finetune_min_photos": 0})
-    history = fit(
+    history = fit_in_processes(
+        process_count(settings.processes, settings.batch_size),
         network,
         rows(train, "train"),
         rows(validation, "validation"),
@@ -100,7 +106,8 @@ def normalised_by(photos: PhotoSet, spec: PreprocessingSpec, *, workers: int) ->
         pixels = np.asarray(make_view(decode(photo), "squash", spec), dtype=np.float64) / 255
         return np.stack([pixels.mean(axis=(0, 1)), (pixels**2).mean(axis=(0, 1))])
 
-    mean, square = np.mean(list(ordered_map(moments, photos.read(), workers=workers)), axis=0)
+    total = sum(ordered_map(moments, photos.read(), workers=workers), start=np.zeros((2, 3)))
+    mean, square = total / len(photos)
     # Photos of one colour have no deviation, and would be divided by it.
     deviation = np.sqrt(np.maximum(square - mean**2, 1e-4))
     (red, green, blue), (red_std, green_std, blue_std) = mean.tolist(), deviation.tolist()
@@ -108,16 +115,24 @@ def normalised_by(photos: PhotoSet, spec: PreprocessingSpec, *, workers: int) ->
 
 
 def _rows(
-    photos: PhotoSet, split: str, *, view: View, spec: PreprocessingSpec, workers: int, reporter: Reporter
+    photos: PhotoSet,
+    split: str,
+    *,
+    view: View,
+    spec: PreprocessingSpec,
+    workers: int,
+    reporter: Reporter,
+    folder: Path | None,
 ) -> Rows:
     import torch
 
     def read(photo: bytes) -> NDArray[np.float16]:
         return normalise(np.asarray(make_view(decode(photo), view, spec)), spec).astype(np.float16)
 
-    inputs = np.empty((len(photos), 3, spec.size, spec.size), np.float16)
+    inputs = tensor_in(folder, (len(photos), 3, spec.size, spec.size), torch.float16)
+    pixels = inputs.numpy()
     told = reporter.progress(f"photos of {split}")
     for place, row in enumerate(ordered_map(read, photos.read(), workers=workers)):
-        inputs[place] = row
+        pixels[place] = row
         told(place + 1, len(photos))
-    return Rows(torch.from_numpy(inputs), photos.labels)
+    return Rows(inputs, photos.labels)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Callable, Collection
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,14 +14,15 @@ from numpy.typing import NDArray
 from quality_gate.models.zoo import TransferNetwork, architecture
 from quality_gate.training.candidate import Candidate
 from quality_gate.training.features import Row, Seen
-from quality_gate.training.fit import fit
 from quality_gate.training.head import LinearHead, train_head
 from quality_gate.training.history import Epoch
 from quality_gate.training.objective import Rows
 from quality_gate.training.pretrained import pretrained
+from quality_gate.training.processes import fit_in_processes, process_count
 from quality_gate.training.recipe import fine_tuning
 from quality_gate.training.resume import Checkpoint
 from quality_gate.training.scratch import train_from_scratch
+from quality_gate.working_folder import working_folder
 
 if TYPE_CHECKING:
     import torch
@@ -75,9 +78,11 @@ def train_transfer(
         on_epoch: called after every pass; what it raises ends the training.
 
     Raises:
-        UserError: the model is not in the zoo, or its weights cannot be had.
+        UserError: the model is not in the zoo, its weights cannot be had, there are fewer GPUs than processes are asked
+            for, or one of the processes failed.
     """
-    import torch
+    # Before anything is computed for them.
+    process_count(settings.processes, settings.batch_size)
 
     def tell(epoch: Epoch) -> None:
         reporter.say(str(epoch))
@@ -87,35 +92,60 @@ def train_transfer(
     checkpoint = Checkpoint(home.checkpoints / f"{key}.safetensors", key, reporter.say) if key else None
     learnt = train.repeated(hard_negatives, copies)
     if not architecture(settings.model).pretrained:
-        return train_from_scratch(
+        learn = partial(train_from_scratch, workers=workers)
+    else:
+        learn = partial(_train_pretrained, workers=workers, home=home, learn_head=learn_head, photos=len(train))
+    with tempfile.TemporaryDirectory(dir=working_folder(home.working)) as folder:
+        return learn(
             learnt,
             validation,
             settings,
             seed=seed,
-            workers=workers,
             reporter=reporter,
             on_epoch=tell,
             checkpoint=checkpoint,
+            folder=Path(folder),
         )
+
+
+def _train_pretrained(
+    train: PhotoSet,
+    validation: PhotoSet,
+    settings: TransferSettings,
+    *,
+    photos: int,
+    seed: int,
+    home: Home,
+    workers: int,
+    reporter: Reporter,
+    learn_head: HeadTrainer,
+    on_epoch: Callable[[Epoch], None],
+    checkpoint: Checkpoint | None,
+    folder: Path,
+) -> Candidate:
+    """The candidate of a pretrained network; ``photos``: how many different ones ``train`` has."""
+    import torch
+
     torch.manual_seed(seed)
     start = pretrained(settings, len(train.classes), home, workers=workers)
     network = start.network
 
-    recipe = fine_tuning(settings, stages=len(network.tail), photos=len(train), seed=seed)
+    recipe = fine_tuning(settings, stages=len(network.tail), photos=photos, seed=seed)
     finetune = recipe.epochs > 0
     rows = training_rows(settings)
-    look = partial(start.backbone.see, seed=seed, activations=finetune)
-    seen = look(learnt, rows, on_progress=reporter.progress("features of train"))
+    look = partial(start.backbone.see, seed=seed, activations=finetune, folder=folder)
+    seen = look(train, rows, on_progress=reporter.progress("features of train"))
     held_out = look(validation, [Row(settings.views[0])], on_progress=reporter.progress("features of validation"))
-    labels = learnt.labels.repeat(len(rows))
+    labels = train.labels.repeat(len(rows))
 
     reporter.say("head: logistic regression on frozen features")
-    head = learn_head(seen.features, labels, learnt.groups.repeat(len(rows)), seed)
+    head = learn_head(seen.features, labels, train.groups.repeat(len(rows)), seed)
     _set_head(network, head)
-    if len(train) < settings.finetune_min_photos:
-        reporter.say(f"{len(train)} photos: too few to fine-tune (transfer.finetune_min_photos)")
+    if photos < settings.finetune_min_photos:
+        reporter.say(f"{photos} photos: too few to fine-tune (transfer.finetune_min_photos)")
 
-    history = fit(
+    history = fit_in_processes(
+        process_count(settings.processes, settings.batch_size),
         network.tail_and_head() if finetune else network.head,
         Rows(_inputs(seen), labels),
         Rows(_inputs(held_out), validation.labels),
@@ -123,7 +153,7 @@ def train_transfer(
         start.device,
         stages=tuple(network.tail),
         freeze_batch_norm=True,
-        on_epoch=tell,
+        on_epoch=on_epoch,
         checkpoint=checkpoint,
     )
     return Candidate(network.cpu().eval(), start.spec, history)

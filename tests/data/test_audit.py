@@ -1,4 +1,7 @@
 import io
+import multiprocessing
+import os
+import signal
 import threading
 from dataclasses import replace
 from hashlib import sha256
@@ -10,10 +13,24 @@ from PIL import Image, ImageFilter
 from quality_gate.data import audit as audit_module
 from quality_gate.data.audit import THUMBNAIL_EDGE, audit, audit_bytes, measure
 from quality_gate.data.image_table import build_table
-from quality_gate.data.sources import discover
+from quality_gate.data.sources import PhotoFile, discover
 from quality_gate.data.sources.local import LocalFile
 from quality_gate.errors import UserError
 from quality_gate.preprocess import UnreadableImage, decode
+
+
+class Deadly:
+    """A file that ends the process that reads it, as a lack of memory does."""
+
+    name, stamp, remote = "deadly.png", "", False
+
+    def read(self):
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+class Changing(Deadly):
+    def read(self):
+        raise UserError("deadly.png changed")
 
 
 def encoded(image: Image.Image, kind: str = "PNG", **options) -> bytes:
@@ -191,3 +208,21 @@ def test_an_error_leaves_no_thread_behind(write_photos, monkeypatch, remote, pla
         list(audit(files, workers=2))
     assert caught.tb is not None
     assert threading.active_count() == threads
+
+
+@pytest.mark.parametrize(
+    ("origin", "sentence"), [(Deadly(), r"was killed, .* lower data\.processes"), (Changing(), "^deadly.png changed$")]
+)
+def test_what_ends_one_process_of_the_audit_ends_it_in_one_sentence(origin, sentence, monkeypatch):
+    monkeypatch.setattr(audit_module, "FILES_AT_ONCE", 1)
+    files = [PhotoFile(f"a/{number}.png", "a", "", "", origin) for number in range(4)]
+
+    with pytest.raises(UserError, match=sentence):
+        list(audit(files, processes=2))
+    assert not multiprocessing.active_children()
+
+
+def test_few_files_are_audited_in_this_process(write_photos, monkeypatch):
+    monkeypatch.setattr(audit_module, "_read_in_processes", pytest.fail)
+
+    assert len(list(audit(discover(write_photos("a/1.png", "b/1.png")).files, processes=8))) == 2

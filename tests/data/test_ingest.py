@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from quality_gate.data import former_ingest, ingest, shards
+from quality_gate.data import audit, former_ingest, ingest, shards
 from quality_gate.data.ingest import take_snapshot
 from quality_gate.data.shards import index_shard
 from quality_gate.data.snapshot import Snapshot
@@ -478,3 +478,24 @@ def test_a_disk_that_is_really_full_is_one_sentence_and_leaves_nothing(write_pho
         assert [path for path in left_in(disk) if "version" in path] == []
     finally:
         subprocess.run(["umount", str(disk)], check=True)
+
+
+def test_the_snapshot_is_the_same_for_any_number_of_processes(write_photos, tmp_path, monkeypatch):
+    monkeypatch.setattr(audit, "FILES_AT_ONCE", 3)
+    root = write_photos(*PATHS)
+    (root / "a/again.png").write_bytes((root / "b/0.png").read_bytes())
+    (root / "b/notes.png").write_text("no photo")
+    source, counted = discover(root), []
+
+    one, two = (
+        take_snapshot(
+            source, tmp_path / str(processes), processes=processes, on_progress=lambda *done: counted.append(done)
+        ).snapshot
+        for processes in (1, 2)
+    )
+
+    pd.testing.assert_frame_equal(one.table, two.table)
+    assert one.digest == two.digest
+    shards_of = [(version.folder / "shards" / "00000.parquet").read_bytes() for version in (one, two)]
+    assert shards_of[0] == shards_of[1]
+    assert counted[: len(counted) // 2] == counted[len(counted) // 2 :] == [(n, 12) for n in range(1, 13)]

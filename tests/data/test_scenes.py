@@ -11,7 +11,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image, ImageChops
 
-from quality_gate.data import scenes
+from quality_gate import process_pool
 from quality_gate.data.scenes import (
     LABELS,
     SHIFTS,
@@ -192,7 +192,7 @@ def test_processes_that_die_are_reported_and_leave_nothing(tmp_path: Path, monke
         def map(self, *_args: Any, **_options: Any) -> Any:
             raise BrokenProcessPool("gone")
 
-    monkeypatch.setattr(scenes, "ProcessPoolExecutor", Dead)
+    monkeypatch.setattr(process_pool, "ProcessPoolExecutor", Dead)
     with pytest.raises(UserError, match="workers=1"):
         write_demo_photos(tmp_path / "d", train_per_class=1, test_per_class=1, size=SMALL, workers=2)
     assert list(tmp_path.iterdir()) == []

@@ -86,3 +86,21 @@ def test_a_shard_that_is_no_parquet_is_named(folder):
     (folder / "00000.parquet").write_bytes(b"PAR1 no")
     with pytest.raises(DamagedSnapshot, match=r"00000\.parquet cannot be read .*; ingest the photos again"):
         list(index_shard(folder / "00000.parquet"))
+
+
+def test_a_few_shards_are_open_at_a_time_however_many_there_are(photos, folder, monkeypatch):
+    monkeypatch.setattr(shards, "SHARD_BYTES", 1000)
+    monkeypatch.setattr(shards, "CACHE_BYTES", 1)
+    monkeypatch.setattr(shards, "OPEN_SHARDS", 2)
+    write(photos, folder)
+    places = [location for path in sorted(folder.iterdir()) for _, location in index_shard(path)]
+    assert len({place.shard for place in places}) == 9
+    opened, original = [], shards._open
+    monkeypatch.setattr(shards, "_open", lambda path: opened.append((path, original(path))) or opened[-1][1])
+
+    with ShardReader() as reader:
+        for number in (0, 1, 0, 1, 2, 3, 4, 5, 6, 7, 8, 0):
+            assert reader.read(places[number])[0] == number
+            assert sum(not file.closed for _, file in opened) <= 2
+    assert [path.stem for path, _ in opened] == [f"{number:05}" for number in (0, 1, 2, 3, 4, 5, 6, 7, 8, 0)]
+    assert all(file.closed for _, file in opened)

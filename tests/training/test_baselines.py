@@ -75,7 +75,7 @@ def test_a_histogram_counts_what_numpy_counts(pixels, bins):
 def test_pixels_are_squashed_photos_in_their_order_whatever_the_workers(encode_png):
     photos = [encode_png(np.full((20, 30, 3), value, dtype=np.uint8)) for value in range(0, 250, 10)]
 
-    alone, together = read_pixels(iter(photos), 8, 1), read_pixels(iter(photos), 8, 4)
+    alone, together = (np.stack(list(read_pixels(iter(photos), 8, workers))) for workers in (1, 4))
 
     assert (alone == together).all()
     assert (alone.shape, alone.dtype) == ((25, 8, 8, 3), np.uint8)

@@ -1,3 +1,5 @@
+import errno
+import tracemalloc
 from dataclasses import replace
 
 import numpy as np
@@ -6,6 +8,7 @@ import torch
 from PIL import Image
 from torch import nn
 
+from quality_gate.errors import UserError
 from quality_gate.models.zoo import TransferNetwork
 from quality_gate.preprocess import PreprocessingSpec, preprocess
 from quality_gate.training import features as module
@@ -178,3 +181,43 @@ def test_a_damaged_backbone_file_is_exported_again(network, photos, tmp_path):
     (tmp_path / exported.with_suffix(".sqlite").name).unlink()
 
     assert (see(network, photos, tmp_path).features == seen.features).all()
+
+
+def test_what_is_seen_can_lie_in_files_and_then_memory_does_not_grow_with_the_photos(
+    network, photos_in_memory, encode_png, tmp_path
+):
+    def peak(count):
+        noise = np.random.default_rng(count)
+        encoded = [encode_png(noise.integers(0, 256, (8, 8, 3), dtype=np.uint8)) for _ in range(count)]
+        photos = photos_in_memory(encoded, [0] * count, ("onion",))
+        backbone = FrozenBackbone(network, SPEC, CPU, tmp_path / "kept", workers=1)
+        tracemalloc.start()
+        try:
+            seen = backbone.see(
+                photos, ROWS, seed=1, on_progress=lambda _done, _total: None, activations=True, folder=tmp_path
+            )
+            return tracemalloc.get_traced_memory()[1], seen, photos
+        finally:
+            tracemalloc.stop()
+
+    peak(10)
+    few, _, _ = peak(60)
+    many, seen, photos = peak(240)
+
+    bytes_a_photo = (seen.features.nbytes + seen.activations.nbytes) / 240
+    # The photos' names in lists and mappings, and no array of theirs.
+    assert (many - few) / 180 < bytes_a_photo / 2
+    in_memory = see(network, photos, tmp_path / "other")
+    assert (seen.features == in_memory.features).all()
+    assert torch.equal(seen.activations, in_memory.activations)
+    assert len(list(tmp_path.glob("*.tensor"))) == 6
+
+
+def test_a_disk_without_room_for_what_is_seen_is_one_sentence(network, photos, tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("os.posix_fallocate", full)
+    backbone = FrozenBackbone(network, SPEC, CPU, tmp_path, workers=1)
+    with pytest.raises(UserError, match="the disk is full"):
+        backbone.see(photos, ROWS, seed=1, on_progress=lambda _done, _total: None, folder=tmp_path)

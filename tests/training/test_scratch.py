@@ -87,6 +87,19 @@ def test_the_same_seed_gives_the_same_weights_whatever_the_number_of_workers(par
     assert not same(first, train(parts, seed=1)[0])
 
 
+@pytest.mark.slow
+def test_two_processes_learn_together(parts):
+    candidate, listener = train(parts, processes=2, ema_decay=0.9)
+
+    assert listener.lines == [str(epoch) for epoch in candidate.history.epochs]
+    assert candidate.history.best.macro_f1 == 1.0
+    # They shift and mirror other photos than one would, and normalise their own parts of a batch of eight.
+    losses = [epoch.train_loss for epoch in candidate.history.epochs[1:]]
+    assert losses == sorted(losses, reverse=True)
+    alone, _ = train(parts, ema_decay=0.9)
+    assert losses[0] == pytest.approx(alone.history.epochs[1].train_loss, rel=0.2)
+
+
 def test_photos_are_normalised_by_their_own_means_and_deviations(parts):
     spec = normalised_by(parts[0], PreprocessingSpec(32, ("squash",), (0.5,) * 3, (0.25,) * 3), workers=1)
 

@@ -103,6 +103,20 @@ def test_the_head_alone_comes_first_and_the_passes_after_it(trained):
     assert result.spec == PreprocessingSpec(64, ("crop",), (127 / 255,) * 3, (128 / 255,) * 3)
 
 
+@pytest.mark.slow
+def test_two_processes_fine_tune_as_one_does(trained, train):
+    (one, _), (two, listener) = trained, train(processes=2)
+
+    assert listener.lines[1:] == [str(epoch) for epoch in two.history.epochs]
+    for epoch, other in zip(one.history.epochs, two.history.epochs, strict=True):
+        assert other.log_loss == pytest.approx(epoch.log_loss, rel=1e-3)
+    weights = one.network.state_dict()
+    for name, tensor in two.network.state_dict().items():
+        torch.testing.assert_close(tensor, weights[name], rtol=1e-2, atol=1e-3)
+    trunk = [name for name in weights if name.startswith("trunk.")]
+    assert all(torch.equal(two.network.state_dict()[name], weights[name]) for name in trunk)
+
+
 def test_without_fine_tuning_the_backbone_stays_as_it_was_pretrained(trained, train):
     frozen, _ = train(finetune_epochs=0, augmented_views=0)
     again, _ = train(finetune_epochs=0, augmented_views=1)

@@ -8,14 +8,10 @@ that a drift alarm can be tried on a change whose size is known.
 from __future__ import annotations
 
 import io
-import multiprocessing
 import os
 import shutil
-import signal
 import uuid
 from collections.abc import Callable, Generator, Mapping
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +22,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from quality_gate.data.scenes.composition import arrange, develop, lamp_light, lit_ground
 from quality_gate.errors import UserError
+from quality_gate.process_pool import process_pool
 
 LABELS: tuple[str, ...] = ("noise", "onion", "potato", "tomato")
 SPLITS: tuple[str, ...] = ("train", "test")
@@ -227,20 +224,9 @@ def _written(jobs: list[_Job], workers: int | None) -> Generator[None, None, Non
     if workers == 1:
         yield from map(_write, jobs)
         return
-    # Spawned, not forked: the caller may hold threads (torch, a server) that a fork would freeze half way.
-    pool = ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), _leave_interrupts_to_parent)
-    try:
+    failure = "The processes that paint demo photos could not run; expected it to work with workers=1."
+    with process_pool(workers, failure) as pool:
         yield from pool.map(_write, jobs, chunksize=8)
-    except BrokenProcessPool as error:
-        raise UserError(
-            "The processes that paint demo photos could not run; expected it to work with workers=1."
-        ) from error
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)
-
-
-def _leave_interrupts_to_parent() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def _write(job: _Job) -> None:
