@@ -100,6 +100,8 @@ def train_transfer(
     torch.manual_seed(seed)
     start = pretrained(settings, len(train.classes), home, workers=workers)
     network = start.network
+    for name, reason in start.missing.items():
+        reporter.say(f"{start.architecture} is taken in place of {name}. {reason}")
 
     recipe = fine_tuning(settings, stages=len(network.tail), photos=len(train), seed=seed)
     finetune = recipe.epochs > 0
@@ -126,7 +128,7 @@ def train_transfer(
         on_epoch=tell,
         checkpoint=checkpoint,
     )
-    return Candidate(network.cpu().eval(), start.spec, history)
+    return Candidate(network.cpu().eval(), start.spec, history, start.architecture, missing=tuple(start.missing))
 
 
 def training_rows(settings: TransferSettings) -> list[Row]:

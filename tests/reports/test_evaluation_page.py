@@ -17,9 +17,9 @@ from quality_gate.evaluation.scores import (
     Evaluation,
     Margin,
     Scores,
-    WatchedScores,
 )
 from quality_gate.evaluation.slices import Slice
+from quality_gate.evaluation.watched_scores import WatchedScores
 from quality_gate.models.manifest import RoutingCertificate
 from quality_gate.models.watched_class import WatchedClass
 from quality_gate.reports import evaluation_page as module
