@@ -5,7 +5,7 @@ from typing import Annotated, Any, Self
 
 from pydantic import Field, model_validator
 
-from quality_gate.settings_section import Settings
+from quality_gate.settings_section import Settings, contradiction
 from quality_gate.transfer_settings import TransferSettings
 
 # Settings of the first network that are not meant for any other.
@@ -32,8 +32,9 @@ class EnsembleSettings(Settings):
     @model_validator(mode="after")
     def _a_weight_for_each(self) -> Self:
         if self.weights is not None and len(self.weights) != len(self.members) + 1:
-            raise ValueError(
-                f"expected {len(self.members) + 1} weights, one for the network of transfer and one for each member"
+            raise contradiction(
+                f"ensemble.weights: expected {len(self.members) + 1} weights, one for the network of transfer and one for "
+                "each member"
             )
         return self
 

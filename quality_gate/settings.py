@@ -12,7 +12,7 @@ from quality_gate.ensemble_settings import EnsembleSettings, members_like_the_fi
 from quality_gate.explanation.settings import ExplanationSettings
 from quality_gate.gate_name import GateName
 from quality_gate.retraining_settings import RetrainingSettings
-from quality_gate.settings_section import Count, Settings, Share, UnitInterval
+from quality_gate.settings_section import Count, Settings, Share, UnitInterval, contradiction
 from quality_gate.transfer_settings import TransferSettings
 from quality_gate.tuning.settings import TuningSettings
 
@@ -212,12 +212,12 @@ class TrainingSettings(Settings):
     def _members_fit_together(self) -> Self:
         for member in self.ensemble.members:
             if (member.size, member.views) != (self.transfer.size, self.transfer.views):
-                raise ValueError(
-                    f"ensemble.members: {member.model} takes photos of {member.size} pixels, {', '.join(member.views)}; "
-                    "expected size and views of transfer, for all members are given the same photos"
+                raise contradiction(
+                    f"ensemble.members: {member.model} takes photos of {member.size} pixels ({', '.join(member.views)})"
+                    "; expected size and views of transfer, for all members are given the same photos"
                 )
         if self.ensemble.members and self.evaluation.cross_validation is not None:
-            raise ValueError(
+            raise contradiction(
                 "evaluation.cross_validation measures a single network; expected ensemble.members: [], or "
                 "evaluation.cross_validation: null"
             )

@@ -7,7 +7,7 @@ from typing import Annotated, Self
 from pydantic import AfterValidator, Field, model_validator
 
 from quality_gate.preprocess import View
-from quality_gate.settings_section import Count, Settings, UnitInterval
+from quality_gate.settings_section import Count, Settings, UnitInterval, contradiction
 from quality_gate.training.recipe import Balance, Schedule, Unfreezing
 
 # The names of the model zoo, which cannot be asked without importing torch.
@@ -118,7 +118,7 @@ class TransferSettings(Settings):
     @model_validator(mode="after")
     def _falls_back_on_others(self) -> Self:
         if self.model in self.fallback:
-            raise ValueError(f"expected a fallback without {self.model}, which is the model itself")
+            raise contradiction(f"fallback: expected networks other than {self.model}, which is the model itself")
         if self.fallback_below is not None and not self.fallback:
-            raise ValueError("fallback_below needs a network in fallback to go on to")
+            raise contradiction("fallback_below needs a network in fallback to go on to; expected one there, or null")
         return self
