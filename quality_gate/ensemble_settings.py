@@ -33,8 +33,8 @@ class EnsembleSettings(Settings):
     def _a_weight_for_each(self) -> Self:
         if self.weights is not None and len(self.weights) != len(self.members) + 1:
             raise contradiction(
-                f"ensemble.weights: expected {len(self.members) + 1} weights, one for the network of transfer and one for "
-                "each member"
+                f"ensemble.weights: expected {len(self.members) + 1} of them, one for the network of transfer and one "
+                "for each member"
             )
         return self
 
