@@ -162,7 +162,7 @@ def _members(evaluation: Evaluation) -> Iterator[KeyFinding]:
 def _quality(evaluation: Evaluation) -> Iterator[KeyFinding]:
     candidate = evaluation.candidate
     found = f"{number(candidate.metrics.macro_f1)} ({interval_text(candidate.intervals['macro_f1'])})"
-    right = f"{PHOTOS * candidate.metrics.accuracy:,.0f} of {PHOTOS:,} photos like the test photos are answered right"
+    right = f"{candidate.metrics.accuracy:.1%} of photos like the test photos are answered right"
     yield KeyFinding("Test macro F1", found, right)
 
 
@@ -197,7 +197,9 @@ def _confidence(evaluation: Evaluation) -> Iterator[KeyFinding]:
     of_photos = operation(routing)
     yield KeyFinding(
         "Accept or review",
-        f"accepted from a confidence of {number(routing.threshold)}",
+        f"accepted from a confidence of {number(routing.threshold)}"
+        if routing.threshold
+        else "every answer is accepted",
         f"of {PHOTOS:,} photos {PHOTOS - of_photos.accepted:,} go to review; of the others at most {of_photos.wrong:,} "
         f"are wrong, with confidence {1 - routing.delta:.0%}",
     )
