@@ -147,8 +147,8 @@ class OnnxClassifier:
         members = self.manifest.members
         logits = np.asarray(answers, dtype=np.float32).reshape(photos, views, len(members), -1)
         each = [softmax(logits[:, :, place], member.temperature) for place, member in enumerate(members)]
-        of_views: NDArray[np.float64] = np.stack(each, axis=2)
-        return of_views.mean(axis=1)
+        of_photos: NDArray[np.float64] = np.stack(each, axis=2).mean(axis=1)
+        return of_photos
 
     def predict(self, photos: Sequence[bytes]) -> list[Decision]:
         """Answer for the bytes of photos.

@@ -102,10 +102,7 @@ class Metrics:
             KeyError: a metric is missing.
         """
         scalars = {name: nan if values[name] is None else float(values[name]) for name in SCALAR_METRICS}
-        per_class = {
-            name: ClassMetrics(**{figure: nan if value is None else value for figure, value in each.items()})
-            for name, each in values["per_class"].items()
-        }
+        per_class = {name: ClassMetrics(**_with_undefined(each)) for name, each in values["per_class"].items()}
         return cls(**scalars, per_class=per_class)
 
     def of_classes(self, prefix: str) -> dict[str, float]:
@@ -243,6 +240,11 @@ def reliability_curve(labels: Labels, probabilities: Floats, bins: int = ECE_BIN
     used = count > 0
     sums = [np.bincount(index, each, minlength=bins)[used] for each in (confidence, checked.argmax(axis=1) == labels)]
     return ReliabilityCurve(sums[0] / count[used], sums[1] / count[used], count[used].astype(np.int64))
+
+
+def _with_undefined(values: dict[str, Any]) -> dict[str, Any]:
+    """Figures as they were before JSON."""
+    return {name: nan if value is None else value for name, value in values.items()}
 
 
 def _defined(values: dict[str, Any]) -> dict[str, Any]:

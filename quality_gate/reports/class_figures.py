@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+_Place = Literal["lower right", "lower left", "upper left", "best"]
+
 MOST_NAMED = 5
 HEIGHT = 4.1
 _BINS = 20
@@ -117,7 +119,8 @@ def curves_figure(curves: Sequence[ClassCurve], kind: Literal["roc", "precision_
 
     figure, axes = plain_figure(WIDTH, HEIGHT)
     shown = named(curves)
-    others = [curve for curve in curves if curve not in shown]
+    # Lines of calibration go up and down too much to be told apart when there are many.
+    others = [curve for curve in curves if curve not in shown] if kind != "calibration" else []
     for number, curve in enumerate(others):
         axes.plot(curve.x, curve.y, color="#b5bec7", linewidth=0.8, label=None if number else "other classes")
     for number, curve in enumerate(shown):
@@ -141,7 +144,8 @@ def curves_figure(curves: Sequence[ClassCurve], kind: Literal["roc", "precision_
     axes.set(xlabel=across, ylabel=up, xlim=(-0.01, 1.01), ylim=(-0.01, 1.03))
     for axis in (axes.xaxis, axes.yaxis):
         axis.set_major_formatter(PercentFormatter(1, decimals=0))
-    _legend(axes, {"roc": "lower right", "precision_recall": "lower left", "calibration": "upper left"}[kind])
+    places: dict[str, _Place] = {"roc": "lower right", "precision_recall": "lower left", "calibration": "upper left"}
+    _legend(axes, places[kind])
     return figure
 
 
@@ -160,15 +164,15 @@ def confidence_figure(confidence: NDArray[np.float64], correct: NDArray[np.bool_
         if not chosen.any():
             continue
         shares = np.histogram(confidence[chosen], edges)[0] / chosen.sum()
-        axes.stairs(shares, edges, fill=True, color=colour, alpha=0.35)
-        axes.stairs(shares, edges, color=colour, linewidth=1.4, hatch=hatch, label=f"{chosen.sum():,} {name} answers")
+        axes.stairs(shares, edges, color=colour, linewidth=1.4, hatch=hatch)
+        axes.stairs(shares, edges, fill=True, color=colour, alpha=0.35, label=f"{chosen.sum():,} {name} answers")
     axes.set(xlabel="confidence of the answer", ylabel="share of these answers", xlim=(0, 1.01))
     axes.set_ylim(bottom=0)
     for axis in (axes.xaxis, axes.yaxis):
         axis.set_major_formatter(PercentFormatter(1, decimals=0))
-    _legend(axes, "upper left")
+    _legend(axes, "best")
     return figure
 
 
-def _legend(axes: Axes, place: str) -> None:
+def _legend(axes: Axes, place: _Place) -> None:
     axes.legend(loc=place, fontsize=TEXT_SIZE, labelcolor=INK, facecolor="white", edgecolor="none")

@@ -63,11 +63,12 @@ def measure_rows(photos: pd.DataFrame) -> tuple[MeasureRow, ...]:
 def _rows(measured: pd.DataFrame) -> Iterator[MeasureRow]:
     for column, name, unit in _MEASURES:
         values = measured[column].astype(float)
-        figures = (values.mean(), values.std(), values.min(), values.median(), values.max(), values.skew())
-        yield MeasureRow(name, unit, int(values.isna().sum()), tuple(number(float(figure)) for figure in figures))
+        figures = values.agg(["mean", "std", "min", "median", "max", "skew"]).tolist()
+        yield MeasureRow(name, unit, int(values.isna().sum()), tuple(number(figure) for figure in figures))
 
 
 def light_means(photos: pd.DataFrame) -> tuple[LightRow, ...]:
     """Mean brightness, contrast and colour of each class."""
     means = photos.groupby("label")[list(LIGHT)].mean()
-    return tuple(LightRow(str(label), tuple(number(float(mean)) for mean in row)) for label, *row in means.itertuples())
+    rows = zip(means.index, means.to_numpy().tolist(), strict=True)
+    return tuple(LightRow(str(label), tuple(number(mean) for mean in row)) for label, row in rows)

@@ -57,6 +57,14 @@ def test_of_many_classes_the_worst_are_named():
     assert texts(curves_figure(curves, "roc"))[0] == "other classes"
 
 
+def test_calibration_of_many_classes_shows_the_worst_alone():
+    labels, probabilities = answers(31)
+    curves = calibration_curves(labels, probabilities, names(31), np.linspace(0, 0.3, 31).tolist())
+    shown = texts(curves_figure(curves, "calibration"))
+    assert len(shown) == MOST_NAMED
+    assert shown[0].endswith(", 0.300")
+
+
 @pytest.mark.parametrize("kind", ["roc", "precision_recall", "calibration"])
 @pytest.mark.parametrize("classes", [2, 100])
 def test_every_name_in_a_legend_is_short(kind, classes):
