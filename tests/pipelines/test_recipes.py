@@ -111,7 +111,7 @@ def test_a_recipe_makes_a_champion(name, painted, checkout, small, train, gate):
         # Three photos of a rare class, and an article without one.
         assert "ingest: 4 files are left out by the settings of data" in run.said
     if name == "produce":
-        assert re.search(r"ensemble: weights efficientnet_lite0 [01]\.\d+, compact_cnn/2 [01]\.\d+ \(chosen on", run.said)
+        assert re.search(r"weights efficientnet_lite0 [01]\.\d+, compact_cnn/2 [01]\.\d+ \(chosen on", run.said)
         assert "Member 2: compact_cnn/2" in report_of(gate, name)
     if name == "produce_resnet18":
         # Where there is a way to the hub nothing need take its place.
