@@ -152,6 +152,15 @@ def _model(settings: ServiceSettings) -> dict[str, Any]:
             "missed": {"type": "integer"},
         }
     )
+    member = object_schema(
+        {
+            "architecture": text("Name of its network."),
+            "mean": {"type": "array", "items": {"type": "number"}},
+            "std": {"type": "array", "items": {"type": "number"}},
+            "temperature": {"type": "number"},
+            "weight": _SHARE | {"description": "Of its probabilities in those of the model."},
+        }
+    )
     return {
         "type": "object",
         "required": [
@@ -169,7 +178,8 @@ def _model(settings: ServiceSettings) -> dict[str, Any]:
         "properties": {
             "name": text("The gate it was trained for."),
             "version": {"type": ["string", "null"], "description": "Its number in the registry."},
-            "architecture": text("Name of the network."),
+            "architecture": text("Name of the network; of an ensemble those of its members."),
+            "members": {"type": "array", "items": member},
             "classes": {"type": "array", "items": {"type": "string"}},
             "preprocessing": {"type": "object"},
             "temperature": {"type": "number"},

@@ -78,6 +78,7 @@ SOURCES: tuple[str, ...] = (
     "quality_gate/models/__init__.py",
     "quality_gate/models/golden.py",
     "quality_gate/models/manifest.py",
+    "quality_gate/models/member.py",
     "quality_gate/models/smoke.py",
     "quality_gate/models/watched_class.py",
     "quality_gate/monitoring/__init__.py",

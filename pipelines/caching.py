@@ -46,9 +46,10 @@ class FileKeys(NamedTuple):
 
 
 def file_keys(settings: TrainingSettings) -> FileKeys:
-    """The state of the source, and the content of a file of weights; '' where none is named."""
-    weights = Path(settings.transfer.weights_file or "")
-    return FileKeys(source_fingerprint(settings.data), file_digest(weights) if weights.is_file() else "")
+    """The state of the source, and the content of the files of weights; '' where none is named."""
+    named = [Path(one.weights_file or "") for one in (settings.transfer, *settings.ensemble.members)]
+    weights = [file_digest(path) if path.is_file() else "" for path in named]
+    return FileKeys(source_fingerprint(settings.data), " ".join(weights).strip())
 
 
 def origin(settings: TrainingSettings, files: FileKeys, code: StepCode, hard_negatives: list[str]) -> str:
@@ -60,7 +61,9 @@ def origin(settings: TrainingSettings, files: FileKeys, code: StepCode, hard_neg
         code: of the steps.
         hard_negatives: SHA-256 of the photos that count several times in training.
     """
-    chosen = settings.model_dump(include={"name", "seed", "data", "validation", "split", "transfer", "calibration"})
+    chosen = settings.model_dump(
+        include={"name", "seed", "data", "validation", "split", "transfer", "ensemble", "calibration"}
+    )
     emphasis = (hard_negatives, settings.retraining.hard_negative_copies) if hard_negatives else ()
     return _digest(chosen, files, emphasis, [code.digest(f"steps.{step}") for step in STEPS_TO_A_CANDIDATE])
 

@@ -93,7 +93,9 @@ def places_of(settings: object) -> list[str]:
     A ``.csv`` file stands for its folder, from which its paths start.
     """
     data, transfer = getattr(settings, "data", None), getattr(settings, "transfer", None)
-    named = [getattr(settings, "source", None), getattr(transfer, "weights_file", None)]
+    members = getattr(getattr(settings, "ensemble", None), "members", ())
+    weights = [getattr(one, "weights_file", None) for one in (transfer, *members)]
+    named = [getattr(settings, "source", None), *weights]
     if data is not None:
         named += [*data.sources, data.reviewed, data.csv.images]
     found = [absolute(str(place)) for place in named if place and place != DEMO]

@@ -40,6 +40,7 @@ def retrain(
     split: Section | None = None,
     baselines: Section | None = None,
     transfer: Section | None = None,
+    ensemble: Section | None = None,
     calibration: Section | None = None,
     evaluation: Section | None = None,
     explanation: Section | None = None,
@@ -98,11 +99,21 @@ def _check_division(settings: TrainingSettings, champion: LedgerEntry) -> None:
 
 
 def _starting_with(settings: TrainingSettings, champion: LedgerEntry, folder: Path) -> TrainingSettings:
-    """The settings with the weights of the champion, under a name that stays while it is champion."""
+    """The settings with the weights of the champion, under a name that stays while it is champion.
+
+    Where the champion is of a network that the settings fall back on, it is this network that goes on.
+    """
+    manifest = ModelManifest.load(folder)
+    if manifest.members:
+        raise UserError(
+            f"retraining.start is champion, but {settings.name}:{champion.version} is an ensemble, whose members have "
+            "weights of their own; set pretrained."
+        )
     weights = locate().weights / f"{settings.name}-{champion.version}.safetensors"
     weights.parent.mkdir(parents=True, exist_ok=True)
     copyfile(folder / WEIGHTS_FILE, weights)
-    transfer = settings.transfer.model_copy(update={"weights_file": str(weights)})
+    fell_back = {"model": manifest.architecture} if manifest.architecture in settings.transfer.fallback else {}
+    transfer = settings.transfer.model_copy(update={"weights_file": str(weights), **fell_back})
     return settings.model_copy(update={"transfer": transfer})
 
 

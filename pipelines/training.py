@@ -26,6 +26,7 @@ def train(
     split: Section | None = None,
     baselines: Section | None = None,
     transfer: Section | None = None,
+    ensemble: Section | None = None,
     calibration: Section | None = None,
     evaluation: Section | None = None,
     explanation: Section | None = None,

@@ -31,6 +31,7 @@ def look_for_better(
     split: Section | None = None,
     baselines: Section | None = None,
     transfer: Section | None = None,
+    ensemble: Section | None = None,
     calibration: Section | None = None,
     evaluation: Section | None = None,
     explanation: Section | None = None,

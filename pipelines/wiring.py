@@ -7,6 +7,7 @@ from pipelines.divided_photos import divided_photos, without_suspects
 from pipelines.places import absolute
 from quality_gate.data_settings import DEMO
 from quality_gate.settings import TrainingSettings
+from quality_gate.transfer_settings import TransferSettings
 from steps.calibrate import calibrate
 from steps.cross_validate import cross_validate
 from steps.evaluate import evaluate
@@ -58,6 +59,7 @@ def wire(settings: TrainingSettings, code: StepCode, reviewed: Reviewed | None =
         snapshot=snapshot,
         split=parts,
         settings=settings.transfer,
+        ensemble=settings.ensemble,
         seed=seed,
         hard_negatives=hard_negatives,
         copies=copies if hard_negatives else 1,
@@ -128,13 +130,19 @@ def wire(settings: TrainingSettings, code: StepCode, reviewed: Reviewed | None =
 
 def with_absolute_paths(settings: TrainingSettings) -> TrainingSettings:
     """The settings with places that mean the same wherever a step runs."""
-    data, transfer = settings.data, settings.transfer
+    data, ensemble = settings.data, settings.ensemble
     places = [place if place == DEMO else absolute(place) for place in data.sources]
     data = data.model_copy(update={"source": places[0] if isinstance(data.source, str) else tuple(places)})
     if data.csv.images is not None:
         data = data.model_copy(update={"csv": data.csv.model_copy(update={"images": absolute(data.csv.images)})})
     if data.reviewed is not None:
         data = data.model_copy(update={"reviewed": absolute(data.reviewed)})
-    if transfer.weights_file is not None:
-        transfer = transfer.model_copy(update={"weights_file": absolute(transfer.weights_file)})
-    return settings.model_copy(update={"data": data, "transfer": transfer})
+    transfer, *members = (_with_absolute_weights(one) for one in (settings.transfer, *ensemble.members))
+    ensemble = ensemble.model_copy(update={"members": tuple(members)})
+    return settings.model_copy(update={"data": data, "transfer": transfer, "ensemble": ensemble})
+
+
+def _with_absolute_weights(transfer: TransferSettings) -> TransferSettings:
+    if transfer.weights_file is None:
+        return transfer
+    return transfer.model_copy(update={"weights_file": absolute(transfer.weights_file)})

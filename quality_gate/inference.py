@@ -18,8 +18,10 @@ if TYPE_CHECKING:
 
 
 # Names in every exported network: of its input, of the output that class activation maps are made of, and of the one
-# that holds what its last layer is given, where that is not the mean of the maps.
+# that holds what its last layer is given, where that is not the mean of the maps. An ensemble has the logits of its
+# members besides.
 PHOTOS_INPUT, FEATURE_MAPS, FEATURES = "photos", "feature_maps", "features"
+MEMBER_LOGITS = "member_logits"
 
 
 @dataclass(frozen=True)
@@ -133,6 +135,20 @@ class OnnxClassifier:
     def probabilities(self, tensors: NDArray[np.float32]) -> NDArray[np.float64]:
         """Calibrated probabilities, shape (photos, classes), of tensors, shape (photos, views, 3, size, size)."""
         return softmax(self.logits(tensors), self.manifest.temperature)
+
+    def member_probabilities(self, tensors: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Probabilities of each member of an ensemble by itself, shape (photos, members, classes).
+
+        Args:
+            tensors: shape (photos, views, 3, size, size).
+        """
+        photos, views = tensors.shape[:2]
+        answers = self._session.run([MEMBER_LOGITS], {PHOTOS_INPUT: tensors.reshape(-1, *tensors.shape[2:])})[0]
+        members = self.manifest.members
+        logits = np.asarray(answers, dtype=np.float32).reshape(photos, views, len(members), -1)
+        each = [softmax(logits[:, :, place], member.temperature) for place, member in enumerate(members)]
+        of_photos: NDArray[np.float64] = np.stack(each, axis=2).mean(axis=1)
+        return of_photos
 
     def predict(self, photos: Sequence[bytes]) -> list[Decision]:
         """Answer for the bytes of photos.

@@ -16,6 +16,8 @@ class TriggerSettings(Settings):
         on_broken_promise: whether accepted answers that are more often wrong than the certificate promised do.
         new_reviewed_photos: so many photos with a label since the last training do; None for never. 500 is what a class
             or two need to move a figure of the test.
+        min_macro_f1: macro F1 in production below which the model does, once its whole interval lies below; None for
+            never. By default what the gate demands.
         min_class_precision: precision in production below which a class does, once its whole interval lies below; None
             for never.
         every: times of the calendar, such as ``monthly on 1 at 03:00``, that do; None for never.
@@ -26,6 +28,7 @@ class TriggerSettings(Settings):
     on_drift_alarm: bool = True
     on_broken_promise: bool = True
     new_reviewed_photos: Annotated[int, Field(ge=1)] | None = 500
+    min_macro_f1: Annotated[float, Field(gt=0, lt=1)] | None = 0.8
     min_class_precision: Annotated[float, Field(gt=0, lt=1)] | None = 0.8
     every: CalendarText | None = "monthly on 1 at 03:00"
     rest_days: Annotated[float, Field(ge=0, le=366)] = 7.0

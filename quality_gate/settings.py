@@ -2,15 +2,17 @@
 
 import hashlib
 import json
-from typing import Annotated, Self
+from collections.abc import Mapping
+from typing import Annotated, Any, Self
 
 from pydantic import Field, model_validator
 
 from quality_gate.data_settings import DataSettings
+from quality_gate.ensemble_settings import EnsembleSettings, members_like_the_first
 from quality_gate.explanation.settings import ExplanationSettings
 from quality_gate.gate_name import GateName
 from quality_gate.retraining_settings import RetrainingSettings
-from quality_gate.settings_section import Count, Settings, Share, UnitInterval
+from quality_gate.settings_section import Count, Settings, Share, UnitInterval, contradiction
 from quality_gate.transfer_settings import TransferSettings
 from quality_gate.tuning.settings import TuningSettings
 
@@ -192,6 +194,7 @@ class TrainingSettings(Settings):
     split: SplitSettings = SplitSettings()
     baselines: BaselineSettings = BaselineSettings()
     transfer: TransferSettings = TransferSettings()
+    ensemble: EnsembleSettings = EnsembleSettings()
     calibration: CalibrationSettings = CalibrationSettings()
     evaluation: EvaluationSettings = EvaluationSettings()
     explanation: ExplanationSettings = ExplanationSettings()
@@ -199,6 +202,26 @@ class TrainingSettings(Settings):
     serving: ServingSettings = ServingSettings()
     retraining: RetrainingSettings = RetrainingSettings()
     tuning: TuningSettings = TuningSettings()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _members_are_like_the_first(cls, values: Any) -> Any:
+        return members_like_the_first(values) if isinstance(values, Mapping) else values
+
+    @model_validator(mode="after")
+    def _members_fit_together(self) -> Self:
+        for member in self.ensemble.members:
+            if (member.size, member.views) != (self.transfer.size, self.transfer.views):
+                raise contradiction(
+                    f"ensemble.members: {member.model} takes photos of {member.size} pixels ({', '.join(member.views)})"
+                    "; expected size and views of transfer, for all members are given the same photos"
+                )
+        if self.ensemble.members and self.evaluation.cross_validation is not None:
+            raise contradiction(
+                "evaluation.cross_validation measures a single network; expected ensemble.members: [], or "
+                "evaluation.cross_validation: null"
+            )
+        return self
 
     @property
     def digest(self) -> str:

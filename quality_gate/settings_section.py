@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Annotated, Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic_core import PydanticCustomError
 
 from quality_gate.errors import UserError
 
@@ -21,6 +22,17 @@ class Settings(BaseModel):
 
 
 S = TypeVar("S", bound=Settings)
+
+CONTRADICTION = "contradiction"
+
+
+def contradiction(sentence: str) -> PydanticCustomError:
+    """What a validator raises where settings do not go together: told by itself, not behind all that was given.
+
+    Args:
+        sentence: which settings, what was expected and what to do.
+    """
+    return PydanticCustomError(CONTRADICTION, "{sentence}", {"sentence": sentence})
 
 
 def parse_settings(kind: type[S], values: Mapping[str, Any], *, origin: str, defaults: str = DEFAULTS) -> S:
@@ -72,6 +84,8 @@ def describe(error: ValidationError, *, defaults: str = DEFAULTS) -> str:
 
 def _describe_one(problem: Any, defaults: str) -> str:
     field = ".".join(str(part) if str(part).isprintable() else repr(part) for part in problem["loc"]) or "settings"
+    if problem["type"] == CONTRADICTION:
+        return str(problem["msg"])
     if problem["type"] == "credentials":
         return f"{field}: {problem['msg']}"
     if problem["type"] == "extra_forbidden":

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 # MLflow refuses longer values.
 LONGEST_PARAMETER = 6000
+# And more of them in one call.
+MOST_METRICS = 1000
 
 
 class ExperimentRun:
@@ -45,7 +47,8 @@ class ExperimentRun:
 
         now = int(time.time() * 1000)
         metrics = [Metric(_allowed(name), value, now, step) for name, value in values.items() if value is not None]
-        self._client.log_batch(self.run_id, metrics=metrics)
+        for start in range(0, len(metrics), MOST_METRICS):
+            self._client.log_batch(self.run_id, metrics=metrics[start : start + MOST_METRICS])
 
     def log_tags(self, values: Mapping[str, str]) -> None:
         """Record what the run can be found by."""

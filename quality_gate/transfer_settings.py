@@ -2,24 +2,34 @@
 
 import re
 from difflib import get_close_matches
-from typing import Annotated
+from typing import Annotated, Self
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, model_validator
 
 from quality_gate.preprocess import View
-from quality_gate.settings_section import Count, Settings
+from quality_gate.settings_section import Count, Settings, UnitInterval, contradiction
 from quality_gate.training.recipe import Balance, Schedule, Unfreezing
 
 # The names of the model zoo, which cannot be asked without importing torch.
 MODELS = ("compact_cnn", "efficientnet_b0", "efficientnet_lite0", "mobilenet_v3_small", "resnet18", "resnet50")
 
 
+# A network that starts from random weights, and the same on photos reduced to a part of their edge.
+FROM_SCRATCH = re.compile(r"compact_cnn(/[2-8])?")
+
+
 def _names_a_network(name: str) -> str:
-    if name not in MODELS and not re.fullmatch(r"timm:[a-zA-Z0-9_.-]+", name):
+    if name not in MODELS and not FROM_SCRATCH.fullmatch(name) and not re.fullmatch(r"timm:[a-zA-Z0-9_.-]+", name):
         near = get_close_matches(name, MODELS, n=1)
         hint = f"; {near[0]} is near it" if near else ""
         raise ValueError(f"expected one of {', '.join(MODELS)}, or timm:NAME for a network of timm{hint}")
     return name
+
+
+def _published_and_different(names: tuple[str, ...]) -> tuple[str, ...]:
+    if len(set(names)) < len(names) or any(FROM_SCRATCH.fullmatch(name) for name in names):
+        raise ValueError("expected networks with published weights, each once")
+    return names
 
 
 def _different(views: tuple[View, ...]) -> tuple[View, ...]:
@@ -38,8 +48,13 @@ class TransferSettings(Settings):
     Attributes:
         model: name in the model zoo. ``compact_cnn`` has no pretrained weights: all of it is trained, on the first
             of ``views``, mirrored and shifted on the fly; of the options below those of fine-tuning hold.
+            ``compact_cnn/4`` is the same on photos reduced to a quarter of their edge, at a sixteenth of the cost.
         weights_file: file with the pretrained weights (``.safetensors`` or ``.pth``); null takes the packaged or the
             published ones.
+        fallback: networks that are tried in turn where the published weights of those before them cannot be had, or
+            ``fallback_below`` is not reached.
+        fallback_below: validation macro F1 that a network has to reach, or the next of ``fallback`` is trained; if
+            none does, the best one is taken. null: only missing weights lead to the next.
         size: edge of the photos, in pixels.
         views: how a photo is brought to that size, where it is served and tested; the answers of several are
             averaged. Two cost twice the processor and gained nothing beyond the noise on grocery photos (macro F1
@@ -80,6 +95,8 @@ class TransferSettings(Settings):
 
     model: ModelName = "efficientnet_lite0"
     weights_file: str | None = None
+    fallback: Annotated[tuple[ModelName, ...], AfterValidator(_published_and_different)] = ()
+    fallback_below: UnitInterval | None = None
     size: Annotated[int, Field(ge=32, le=512)] = 224
     views: Views = ("crop",)
     training_views: Views = ("crop", "crop_mirrored", "squash")
@@ -101,3 +118,11 @@ class TransferSettings(Settings):
     patience: Count = 2
     threads: Annotated[int, Field(ge=0)] = 0
     processes: Annotated[int, Field(ge=0, le=64)] = 0
+
+    @model_validator(mode="after")
+    def _falls_back_on_others(self) -> Self:
+        if self.model in self.fallback:
+            raise contradiction(f"fallback: expected networks other than {self.model}, which is the model itself")
+        if self.fallback_below is not None and not self.fallback:
+            raise contradiction("fallback_below needs a network in fallback to go on to; expected one there, or null")
+        return self

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from zenml import get_step_context
 from zenml.client import Client
+from zenml.utils.time_utils import utc_now
 
 from quality_gate.home import Home, locate
 from quality_gate.tracking import ExperimentRun, open_run
@@ -43,6 +44,11 @@ def report_folder(name: str) -> Path:
     folder = locate().reports(name) / run_name()
     folder.mkdir(parents=True, exist_ok=True)
     return folder
+
+
+def not_to_be_kept() -> None:
+    """Have the next run call this step again, whatever its key says."""
+    Client().update_step_run(get_step_context().step_run.id, cache_expires_at=utc_now())
 
 
 def temporary_folder() -> Path:

@@ -53,6 +53,7 @@ def evaluate(
     metrics = measured.evaluation.candidate.metrics.scalars()
     run = experiment_run(name)
     run.log_metrics({f"test_{metric}": value for metric, value in metrics.items()})
+    run.log_metrics(measured.evaluation.candidate.metrics.of_classes("test_"))
     answers = measured.evaluation.answer(measured.probabilities["candidate"])[0]
     counts = confusion_matrix(test.labels, answers, len(test.classes))
     run.log_figure(confusion_figure(counts, test.classes), "confusion.png")

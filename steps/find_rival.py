@@ -3,13 +3,12 @@
 from typing import Annotated
 
 from zenml import get_step_context, step
-from zenml.client import Client
-from zenml.utils.time_utils import utc_now
 
 from bentos.served import build_of, is_built
 from quality_gate.models.folder import ModelFolder
 from quality_gate.standing import Standing, moment, standing
 from steps.champions import candidates, registry
+from steps.context import not_to_be_kept
 
 
 @step
@@ -38,5 +37,5 @@ def find_rival(
     found = standing(ledger.champions(), candidate, to_come=to_come, build_of=build_of(name))
     if found != Standing(rival, promotion, built):
         # The step's key stands for what was expected: this is no answer to it.
-        Client().update_step_run(step_run.id, cache_expires_at=utc_now())
+        not_to_be_kept()
     return found.rival, found.promotion, found.built

@@ -1,6 +1,7 @@
-"""The candidate: a pretrained network taught the classes of this data."""
+"""The candidate: a pretrained network taught the classes of this data, or several that answer as one."""
 
 import json
+from functools import partial
 from hashlib import sha256
 from typing import Annotated
 
@@ -8,10 +9,11 @@ from zenml import step
 
 from quality_gate.data.snapshot import Snapshot
 from quality_gate.data.split import SplitResult
+from quality_gate.ensemble_settings import EnsembleSettings
 from quality_gate.models.folder import ModelFolder
 from quality_gate.training.history import TrainingHistory
 from quality_gate.transfer_settings import TransferSettings
-from steps.context import experiment_run, temporary_folder
+from steps.context import experiment_run, not_to_be_kept, temporary_folder
 
 
 @step
@@ -20,6 +22,7 @@ def train_transfer(
     snapshot: Snapshot,
     split: SplitResult,
     settings: TransferSettings,
+    ensemble: EnsembleSettings,
     seed: int,
     hard_negatives: list[str],
     copies: int,
@@ -31,6 +34,7 @@ def train_transfer(
         snapshot: the photos.
         split: how they are divided.
         settings: of the candidate.
+        ensemble: of the networks that answer with it.
         seed: of every random choice.
         hard_negatives: SHA-256 of reviewed photos that the model had answered wrongly.
         copies: how often each of them counts in training.
@@ -46,26 +50,24 @@ def train_transfer(
     from quality_gate.reports.figures import training_figure
     from quality_gate.settings import TrainingSettings
     from quality_gate.training.candidate import save_candidate
+    from quality_gate.training.ensemble import train_ensemble
     from quality_gate.training.threads import pin_threads
     from quality_gate.training.transfer import train_transfer
 
     pin_threads(settings.threads)
     photos = photo_sets(snapshot, split.table)
     run = experiment_run(name)
-    chosen = TrainingSettings(name=name, seed=seed, transfer=settings)
+    chosen = TrainingSettings(name=name, seed=seed, transfer=settings, ensemble=ensemble)
     digests = {"data": snapshot.digest, "split": split.digest, "settings": chosen.digest, "code": code_digest()}
-    result = train_transfer(
-        photos.train,
-        photos.validation,
-        settings,
-        seed=seed,
-        home=locate(),
-        workers=available_processors(),
-        reporter=ConsoleReporter(),
-        key=sha256(json.dumps([digests, sorted(hard_negatives), copies], sort_keys=True).encode()).hexdigest(),
-        hard_negatives=hard_negatives,
-        copies=copies,
-    )
+    reporter = ConsoleReporter()
+    kept = {"home": locate(), "workers": available_processors(), "reporter": reporter}
+    counted = {"hard_negatives": hard_negatives, "copies": copies}
+    train = partial(train_transfer, photos.train, photos.validation, **kept, **counted)
+    key = sha256(json.dumps([digests, sorted(hard_negatives), copies], sort_keys=True).encode()).hexdigest()
+    result = train_ensemble(train, settings, ensemble, photos.validation, seed=seed, key=key, say=reporter.say)
+    if result.missing:
+        # With the next run the weights that could not be had may be there.
+        not_to_be_kept()
     for epoch in result.history.epochs:
         run.log_metrics(epoch.figures(), step=epoch.epoch)
     run.log_figure(training_figure(result.history.epochs), "training.png")

@@ -17,6 +17,7 @@ HEAVY = {
 NEEDED_AT_THE_TOP = {
     "quality_gate/data/expectation_types.py": {"great_expectations"},
     "quality_gate/models/compact_cnn.py": {"torch"},
+    "quality_gate/models/ensemble.py": {"torch"},
     "quality_gate/models/timm_zoo.py": {"torch"},
     "quality_gate/models/zoo.py": {"torch"},
 }

@@ -71,7 +71,8 @@ AT_THE_LIMIT = [
     ("transfer.unfreezing", "on_plateau"), ("transfer.class_balance", "both"), ("transfer.label_smoothing", 0),
     ("transfer.ema_decay", 0.9999), ("transfer.mixup", 10),
     ("transfer.focal_gamma", 10), ("transfer.weight_decay", 0), ("transfer.batch_size", 2), ("transfer.patience", 1),
-    ("transfer.model", "resnet18"), ("transfer.weights_file", "w.pth"), ("evaluation.bootstrap_resamples", 100),
+    ("transfer.model", "resnet18"), ("transfer.model", "compact_cnn/8"), ("transfer.weights_file", "w.pth"),
+    ("transfer.fallback_below", None), ("ensemble.weights", None), ("evaluation.bootstrap_resamples", 100),
     ("evaluation.worst_errors", 0), ("gate.min_macro_f1", 0), ("gate.min_macro_f1", 1), ("gate.max_brier", 2),
     ("gate.min_margin_over_baselines", -1), ("gate.non_inferiority_margin", 0), ("gate.max_coverage_loss", 1),
     ("gate.replace_champion_with_other_classes", True), ("gate.min_watched_recall", None),
@@ -268,6 +269,43 @@ def test_any_name_of_timm_is_left_to_timm(name):
 def test_a_model_that_is_nearly_one_of_the_zoo_is_told_with_that():
     assert "expected one of compact_cnn, " in sentence({"transfer": {"model": "resnet-18"}})
     assert sentence({"transfer": {"model": "resnet-18"}}).endswith("; resnet18 is near it")
+
+
+def test_members_have_what_they_do_not_say_from_transfer_but_for_what_is_of_its_network_alone():
+    transfer = {"size": 160, "learning_rate": 0.002, "weights_file": "own.pth", "fallback": ["resnet50"]}
+    members = [{"model": "resnet18"}, {"model": "compact_cnn/4", "learning_rate": 0.003}]
+    found = parse({"transfer": transfer, "ensemble": {"members": members}}).ensemble.members
+    assert [(one.model, one.size, one.learning_rate) for one in found] == [
+        ("resnet18", 160, 0.002), ("compact_cnn/4", 160, 0.003),
+    ]  # fmt: skip
+    assert {(one.weights_file, one.fallback) for one in found} == {(None, ())}
+
+
+def test_an_ensemble_comes_back_from_json_as_it_was():
+    made = parse({"transfer": {"size": 96}, "ensemble": {"members": [{"model": "resnet18"}], "weights": [0.7, 0.3]}})
+    assert TrainingSettings.model_validate_json(made.model_dump_json()) == made
+
+
+@pytest.mark.parametrize(
+    ("values", "told"),
+    [
+        ({"ensemble": {"members": [{"size": 64}]}}, "64 pixels (crop); expected size and views of transfer"),
+        ({"ensemble": {"members": [{"views": ["squash"]}]}}, "224 pixels (squash); expected size and views"),
+        (
+            {"ensemble": {"members": [{}]}, "evaluation": {"cross_validation": {}}},
+            "cross_validation measures a single network; expected ensemble.members: [], or",
+        ),
+        ({"ensemble": {"members": [{}], "weights": [1.0]}}, "ensemble.weights: expected 2 weights"),
+        ({"transfer": {"fallback": ["efficientnet_lite0"]}}, "expected networks other than efficientnet_lite0"),
+        ({"transfer": {"fallback": ["compact_cnn"]}}, "expected networks with published weights"),
+        ({"transfer": {"fallback_below": 0.8}}, "fallback_below needs a network in fallback to go on to"),
+        ({"ensemble": {"members": [{"model": "resnet-18"}]}}, "ensemble.members.0.model is 'resnet-18'"),
+        ({"ensemble": {"members": ["resnet18"]}}, "ensemble.members.0 is 'resnet18': expected a mapping"),
+    ],
+)
+def test_networks_that_do_not_go_together_are_told_in_one_sentence(values, told):
+    assert told in sentence(values)
+    assert len(sentence(values)) < 300
 
 
 @pytest.mark.parametrize(("section", "values"), OPTIONAL.items())

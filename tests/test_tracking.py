@@ -177,3 +177,9 @@ def test_a_nested_run_lies_below_its_run(open_named, client):
     assert found.data.tags["mlflow.parentRunId"] == parent.run_id
     assert (found.info.run_name, found.info.status) == ("1: the recipe", "FINISHED")
     assert found.info.experiment_id == client.get_run(parent.run_id).info.experiment_id
+
+
+def test_more_figures_than_one_call_takes_are_all_recorded(open_named, client):
+    run = open_named()
+    run.log_metrics({f"test_recall/class {number}": number / 1100 for number in range(1100)})
+    assert len(client.get_run(run.run_id).data.metrics) == 1100

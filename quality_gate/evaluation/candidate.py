@@ -14,8 +14,16 @@ from numpy.typing import NDArray
 from quality_gate.evaluation.bootstrap import metric_intervals, paired_difference
 from quality_gate.evaluation.measured import Measured
 from quality_gate.evaluation.metrics import compute_metrics
-from quality_gate.evaluation.predictions import predict_logits
-from quality_gate.evaluation.scores import ChampionComparison, CrossValidation, Evaluation, RollingTest, Scores
+from quality_gate.evaluation.predictions import member_probabilities, predict_logits
+from quality_gate.evaluation.scores import (
+    ChampionComparison,
+    CrossValidation,
+    Evaluation,
+    Margin,
+    MemberScores,
+    RollingTest,
+    Scores,
+)
 from quality_gate.evaluation.watched import measure_watched
 from quality_gate.inference import OnnxClassifier, average_views, softmax
 from quality_gate.models.manifest import ONNX_FILE, ModelManifest
@@ -172,10 +180,27 @@ def measure(
         if manifest.watched
         else None,
         cross_validation=cross_validation,
+        members=_members(duel, test, tested.probabilities["candidate"]),
         rolling=RollingTest(len(rolling_test), rolled.candidate, rolled.champion) if rolling_test and rolled else None,
     )
     answers = {**tested.probabilities, **baselines}
     return Measured(evaluation, answers, rolled.probabilities if rolled else {})
+
+
+def _members(duel: _Duel, test: PhotoSet, answers: NDArray[np.float64]) -> tuple[MemberScores, ...]:
+    """What each member of an ensemble is worth by itself, and what all of them together have more."""
+    members = duel.candidate.manifest.members
+    if not members:
+        return ()
+    each = member_probabilities(duel.candidate, test, duel.reporter)
+    found = []
+    for place, member in enumerate(members):
+        gain = paired_difference(
+            test.labels, answers, each[:, place], test.groups, resamples=duel.resamples, seed=duel.seed
+        )
+        margin = Margin(gain.estimate, gain.interval)
+        found.append(MemberScores(member.architecture, member.weight, duel.scores(test, each[:, place]), margin))
+    return tuple(found)
 
 
 def export_difference(model: ModelFolder, photos: PhotoSet) -> float:

@@ -8,15 +8,9 @@ from typing import Any, Literal
 
 from quality_gate.evaluation.bootstrap import Interval
 from quality_gate.evaluation.power import duel_power
-from quality_gate.evaluation.scores import (
-    ChampionComparison,
-    CrossValidation,
-    Evaluation,
-    RollingTest,
-    Scores,
-    WatchedScores,
-)
+from quality_gate.evaluation.scores import ChampionComparison, CrossValidation, Evaluation, RollingTest, Scores
 from quality_gate.evaluation.watched import too_few_to_claim
+from quality_gate.evaluation.watched_scores import WatchedScores
 from quality_gate.evaluation.wording import USUAL_PLACES, number, places_to_tell_apart
 from quality_gate.settings import GateSettings
 from quality_gate.step_value import StepValue

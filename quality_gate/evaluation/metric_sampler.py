@@ -75,6 +75,16 @@ class MetricSampler:
         right, photos, _ = self.class_counts(weights)
         return _ratio(right, photos, undefined=nan)
 
+    def class_rankings(self, weights: Floats) -> NDArray[np.float64]:
+        """Area under the ROC curve and average precision of every class, shape (2, resamples, classes).
+
+        NaN where undefined.
+
+        Raises:
+            ValueError: as of ``scalars``.
+        """
+        return np.concatenate([self._class_rankings(block) for block in self._blocks(weights)], axis=1)
+
     def answer_scores(self, weights: Floats) -> dict[str, NDArray[np.float64]]:
         """Accuracy, both Brier scores, log loss and calibration error alone, shape (resamples,); cheap likewise."""
         blocks = [self._answer_scores(block) for block in self._blocks(weights)]
@@ -102,7 +112,7 @@ class MetricSampler:
 
     def _scalars(self, weights: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
         precision, recall, f1 = class_scores(self._class_counts(weights))
-        roc, pr = np.stack([_areas(ranking, weights) for ranking in self._rankings], axis=-1)
+        roc, pr = self._class_rankings(weights)
         return self._answer_scores(weights) | {
             "macro_precision": precision.mean(axis=1),
             "macro_recall": recall.mean(axis=1),
@@ -110,6 +120,9 @@ class MetricSampler:
             "roc_auc_ovr": _mean_of_defined(roc),
             "pr_auc_ovr": _mean_of_defined(pr),
         }
+
+    def _class_rankings(self, weights: NDArray[np.float64]) -> NDArray[np.float64]:
+        return np.stack([_areas(ranking, weights) for ranking in self._rankings], axis=-1)
 
     def _answer_scores(self, weights: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
         means = weights @ self._photo_scores / weights.sum(axis=1, keepdims=True)

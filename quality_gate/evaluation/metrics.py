@@ -34,12 +34,21 @@ class ClassMetrics:
         recall: share of the photos of the class that were answered with it; 0 where there is no photo of it.
         f1: harmonic mean of the two; 0 where both are 0.
         support: photos of the class.
+        roc_auc: area under its ROC curve against the rest; NaN where there are only photos of it, or none.
+        pr_auc: its average precision against the rest; NaN where there is no photo of it.
+        brier: mean squared error of its probability, 0..1; those of all classes sum to the Brier score.
+        ece: calibration error of its probability over 10 equally wide bins (Kull et al. 2019, classwise), 0..1.
     """
 
     precision: float
     recall: float
     f1: float
     support: int
+    # Evaluations of former versions lack what follows.
+    roc_auc: float = nan
+    pr_auc: float = nan
+    brier: float = nan
+    ece: float = nan
 
 
 @dataclass(frozen=True)
@@ -80,8 +89,10 @@ class Metrics:
 
     def to_json(self) -> dict[str, Any]:
         """The metrics as plain JSON values; what is undefined is null."""
-        scalars = {name: None if isnan(value) else value for name, value in self.scalars().items()}
-        return {**scalars, "per_class": {name: asdict(values) for name, values in self.per_class.items()}}
+        return {
+            **_defined(self.scalars()),
+            "per_class": {name: _defined(asdict(values)) for name, values in self.per_class.items()},
+        }
 
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> Self:
@@ -91,7 +102,31 @@ class Metrics:
             KeyError: a metric is missing.
         """
         scalars = {name: nan if values[name] is None else float(values[name]) for name in SCALAR_METRICS}
-        return cls(**scalars, per_class={name: ClassMetrics(**each) for name, each in values["per_class"].items()})
+        per_class = {name: ClassMetrics(**_with_undefined(each)) for name, each in values["per_class"].items()}
+        return cls(**scalars, per_class=per_class)
+
+    def of_classes(self, prefix: str) -> dict[str, float]:
+        """What is defined of the figures of each class, by ``prefix`` figure ``/`` class, for an experiment tracker."""
+        named = {
+            f"{prefix}{figure}/{name}": value
+            for name, each in self.per_class.items()
+            for figure, value in asdict(each).items()
+            if figure != "support"
+        }
+        return {name: value for name, value in named.items() if not isnan(value)}
+
+    def mean(self, figure: str) -> float:
+        """Mean of a figure of the classes; NaN where it is undefined for one."""
+        return float(np.mean([getattr(each, figure) for each in self.per_class.values()]))
+
+    def weighted(self, figure: str) -> float:
+        """Mean of a figure of the classes, each weighing as much as it has photos; NaN where it is undefined for one.
+
+        Args:
+            figure: name of an attribute of :class:`ClassMetrics`.
+        """
+        photos = sum(each.support for each in self.per_class.values())
+        return sum(float(getattr(each, figure)) * each.support for each in self.per_class.values()) / photos
 
 
 @dataclass(frozen=True)
@@ -125,14 +160,41 @@ def compute_metrics(labels: Labels, probabilities: Floats, classes: Sequence[str
         raise ValueError(f"classes: expected {sampler.n_classes} different names, got {list(classes)}")
     once = np.ones((1, sampler.n_photos))
     counts = sampler.class_counts(once)
-    rows = zip(classes, *class_scores(counts)[:, 0], counts[1, 0], strict=True)
+    rows = zip(classes, *class_scores(counts)[:, 0], counts[1, 0], *sampler.class_rankings(once)[:, 0], strict=True)
+    errors = class_errors(labels, probabilities)
     return Metrics(
         **{name: float(values[0]) for name, values in sampler.scalars(once).items()},
         per_class={
-            name: ClassMetrics(float(precision), float(recall), float(f1), int(support))
-            for name, precision, recall, f1, support in rows
+            name: ClassMetrics(
+                float(precision),
+                float(recall),
+                float(f1),
+                int(support),
+                float(roc),
+                float(pr),
+                *errors[:, place].tolist(),
+            )
+            for place, (name, precision, recall, f1, support, roc, pr) in enumerate(rows)
         },
     )
+
+
+def class_errors(labels: Labels, probabilities: Floats, bins: int = ECE_BINS) -> NDArray[np.float64]:
+    """Brier score and calibration error of the probability of each class, shape (2, classes).
+
+    Args:
+        labels: index of the right class, integers, shape (photos,).
+        probabilities: shape (photos, classes), rows that sum to 1.
+        bins: equally wide ones of the probability, closed on the right.
+
+    Raises:
+        ValueError: a shape, type or range is another.
+    """
+    indices, values = checked_answers(labels, probabilities)
+    gaps = values - (indices[:, None] == np.arange(values.shape[1]))
+    places = bin_of(values, bins)
+    of_bins = [np.abs(np.where(places == number, gaps, 0).sum(axis=0)) for number in range(bins)]
+    return np.stack([(gaps**2).mean(axis=0), np.sum(of_bins, axis=0) / len(values)])
 
 
 def metric_samples(labels: Labels, probabilities: Floats, weights: Floats) -> dict[str, NDArray[np.float64]]:
@@ -178,3 +240,13 @@ def reliability_curve(labels: Labels, probabilities: Floats, bins: int = ECE_BIN
     used = count > 0
     sums = [np.bincount(index, each, minlength=bins)[used] for each in (confidence, checked.argmax(axis=1) == labels)]
     return ReliabilityCurve(sums[0] / count[used], sums[1] / count[used], count[used].astype(np.int64))
+
+
+def _with_undefined(values: dict[str, Any]) -> dict[str, Any]:
+    """Figures as they were before JSON."""
+    return {name: nan if value is None else value for name, value in values.items()}
+
+
+def _defined(values: dict[str, Any]) -> dict[str, Any]:
+    """Figures as JSON knows them: what is undefined is null."""
+    return {name: None if isinstance(value, float) and isnan(value) else value for name, value in values.items()}

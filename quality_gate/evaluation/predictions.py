@@ -72,6 +72,31 @@ def predict_logits(classifier: OnnxClassifier, photos: PhotoSet, reporter: Repor
     return logits
 
 
+def member_probabilities(classifier: OnnxClassifier, photos: PhotoSet, reporter: Reporter) -> NDArray[np.float64]:
+    """Let the members of an ensemble answer photos, each by itself.
+
+    Args:
+        classifier: the ensemble.
+        photos: what to answer for.
+        reporter: told how far it is.
+
+    Returns:
+        Probabilities, float64, shape (photos, members, classes).
+    """
+    spec = classifier.manifest.preprocessing
+    move = reporter.progress("answers of each member")
+    rows: list[NDArray[np.float64]] = []
+    answers = ordered_map(
+        lambda photo: classifier.member_probabilities(preprocess(photo, spec)[None]),
+        photos.read(),
+        workers=available_processors(),
+    )
+    for row in answers:
+        rows.append(row)
+        move(len(rows), len(photos))
+    return np.concatenate(rows)
+
+
 def _check_finite(logits: NDArray[np.float32], classifier: OnnxClassifier, photos: PhotoSet, task: str) -> None:
     broken = np.flatnonzero(~np.isfinite(logits).all(axis=1))
     if not len(broken):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from math import isnan, nan
 from typing import Any
 
 import numpy as np
@@ -11,8 +10,9 @@ from numpy.typing import NDArray
 
 from quality_gate.evaluation.bootstrap import Interval, PairedDifference
 from quality_gate.evaluation.metrics import Metrics
+from quality_gate.evaluation.watched_scores import WatchedScores
 from quality_gate.models.manifest import RoutingCertificate
-from quality_gate.models.watched_class import WatchedClass, answer
+from quality_gate.models.watched_class import answer
 from quality_gate.step_value import StepValue
 
 
@@ -122,55 +122,47 @@ class RollingTest:
 
 
 @dataclass(frozen=True)
-class WatchedScores:
-    """The class that must not be missed, at its threshold, on the test photos.
-
-    Attributes:
-        chosen: the class, its threshold and what it was chosen on.
-        photos: test photos of the class.
-        missed: of these, how many were answered otherwise.
-        missed_unseen: of these, how many were accepted, so that nobody would have seen them.
-        false_alarms: photos of other classes that were answered with it.
-        recall: share of its photos that were found, 0..1; NaN where there is none.
-        false_alarm_rate: share of the photos of other classes that were answered with it, 0..1; NaN likewise.
-        precision: share of the photos answered with it that are of it, 0..1; NaN likewise.
-        f1: harmonic mean of precision and recall, 0..1; NaN likewise.
-        intervals: 95% interval of each of these four by its name.
-    """
-
-    chosen: WatchedClass
-    photos: int
-    missed: int
-    missed_unseen: int
-    false_alarms: int
-    recall: float
-    false_alarm_rate: float
-    precision: float
-    f1: float
-    intervals: dict[str, Interval]
-
-    def to_json(self) -> dict[str, Any]:
-        """The figures as plain JSON values; what is undefined is null."""
-        values = {
-            name: None if isinstance(value, float) and isnan(value) else value for name, value in vars(self).items()
-        }
-        intervals = {name: interval.to_json() for name, interval in self.intervals.items()}
-        return {**values, "chosen": asdict(self.chosen), "intervals": intervals}
-
-    @classmethod
-    def from_json(cls, values: dict[str, Any]) -> WatchedScores:
-        """Rebuild the figures from :meth:`to_json`."""
-        defined: dict[str, Any] = {name: nan if value is None else value for name, value in values.items()}
-        intervals = {name: Interval.from_json(interval) for name, interval in values["intervals"].items()}
-        return cls(**{**defined, "chosen": WatchedClass(**values["chosen"]), "intervals": intervals})
-
-
-@dataclass(frozen=True)
 class Margin:
-    """Macro F1 of the candidate minus that of a baseline on the same folds, with its 95% interval."""
+    """Macro F1 of the candidate minus that of another model on the same photos, with its 95% interval."""
 
     estimate: float
     interval: Interval
+
+    def to_json(self) -> dict[str, Any]:
+        """The margin as plain JSON values."""
+        return {"estimate": self.estimate, "interval": self.interval.to_json()}
+
+    @classmethod
+    def from_json(cls, values: dict[str, Any]) -> Margin:
+        """Rebuild a margin from :meth:`to_json`."""
+        return cls(values["estimate"], Interval.from_json(values["interval"]))
+
+
+@dataclass(frozen=True)
+class MemberScores:
+    """A member of an ensemble by itself, with its own temperature, on the test photos.
+
+    Attributes:
+        architecture: name of its network.
+        weight: share of its probabilities in those of the ensemble, above 0 and at most 1.
+        scores: the figures.
+        gain: what the ensemble has more.
+    """
+
+    architecture: str
+    weight: float
+    scores: Scores
+    gain: Margin
+
+    def to_json(self) -> dict[str, Any]:
+        """The figures as plain JSON values."""
+        return {**asdict(self), "scores": self.scores.to_json(), "gain": self.gain.to_json()}
+
+    @classmethod
+    def from_json(cls, values: dict[str, Any]) -> MemberScores:
+        """Rebuild the figures from :meth:`to_json`."""
+        changed = {"scores": Scores.from_json(values["scores"]), "gain": Margin.from_json(values["gain"])}
+        return cls(**{**values, **changed})
 
 
 @dataclass(frozen=True)
@@ -204,20 +196,14 @@ class CrossValidation(StepValue):
             "repeats": self.repeats,
             "photos": self.photos,
             "scores": {name: scores.to_json() for name, scores in self.scores.items()},
-            "margins": {
-                name: {"estimate": margin.estimate, "interval": margin.interval.to_json()}
-                for name, margin in self.margins.items()
-            },
+            "margins": {name: margin.to_json() for name, margin in self.margins.items()},
         }
 
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> CrossValidation:
         """Rebuild the figures from :meth:`to_json`."""
         scores = {name: Scores.from_json(each) for name, each in values["scores"].items()}
-        margins = {
-            name: Margin(each["estimate"], Interval.from_json(each["interval"]))
-            for name, each in values["margins"].items()
-        }
+        margins = {name: Margin.from_json(each) for name, each in values["margins"].items()}
         return cls(values["folds"], values["repeats"], values["photos"], scores, margins)
 
 
@@ -240,6 +226,7 @@ class Evaluation:
         rolling: the same two models on reviewed photos of the operation; None where there are none.
         watched: the class that must not be missed; None where no class is watched.
         cross_validation: of the method; None where the test photos are all there is.
+        members: of the candidate, where it is an ensemble.
     """
 
     name: str
@@ -256,6 +243,7 @@ class Evaluation:
     rolling: RollingTest | None = None
     watched: WatchedScores | None = None
     cross_validation: CrossValidation | None = None
+    members: tuple[MemberScores, ...] = ()
 
     def answer(self, probabilities: NDArray[np.float64]) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
         """What the candidate answers in service: class numbers and confidences, each of shape (photos,).
@@ -275,12 +263,13 @@ class Evaluation:
             "rolling": self.rolling.to_json() if self.rolling else None,
             "watched": self.watched.to_json() if self.watched else None,
             "cross_validation": self.cross_validation.to_json() if self.cross_validation else None,
+            "members": [member.to_json() for member in self.members],
         }
 
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> Evaluation:
         """Rebuild an evaluation from :meth:`to_json`."""
-        # Evaluations of former versions know no rolling test, no watched class and no cross-validation.
+        # Evaluations of former versions know no rolling test, no watched class, no cross-validation and no members.
         champion, rolling, watched = values["champion"], values.get("rolling"), values.get("watched")
         crossed = values.get("cross_validation")
         return cls(
@@ -294,5 +283,6 @@ class Evaluation:
                 "rolling": RollingTest.from_json(rolling) if rolling else None,
                 "watched": WatchedScores.from_json(watched) if watched else None,
                 "cross_validation": CrossValidation.from_json(crossed) if crossed else None,
+                "members": tuple(MemberScores.from_json(member) for member in values.get("members", ())),
             }
         )

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from quality_gate.errors import UserError
 from quality_gate.evaluation.bootstrap import Interval, recall_interval
 from quality_gate.evaluation.metric_sampler import Floats
-from quality_gate.evaluation.scores import WatchedScores
+from quality_gate.evaluation.watched_scores import WatchedScores
 from quality_gate.models.watched_class import HIGHEST_THRESHOLD, WatchedClass, answer
 
 if TYPE_CHECKING:

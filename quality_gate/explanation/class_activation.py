@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from quality_gate.inference import FEATURE_MAPS, PHOTOS_INPUT, open_session
+from quality_gate.inference import FEATURE_MAPS, MEMBER_LOGITS, PHOTOS_INPUT, open_session
 from quality_gate.models.manifest import ONNX_FILE, WEIGHTS_FILE
 
 if TYPE_CHECKING:
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 # Of the largest logit of a photo: what float32 may lose in the sum over a thousand feature maps.
 _TOLERANCE = 1e-3
+# Tensors of the last layer: of a network, and of the first member of an ensemble.
+_HEADS = (("head.weight", "head.bias"), ("members.0.head.weight", "members.0.head.bias"))
 
 
 def class_activation_map(
@@ -49,7 +51,7 @@ def class_activation_map(
 
 @dataclass(frozen=True)
 class ClassActivation:
-    """The exported network and the head its class activation maps are made with.
+    """The exported network and the head its class activation maps are made with; of an ensemble, its first member's.
 
     Attributes:
         session: the network, with an output ``feature_maps``.
@@ -77,9 +79,14 @@ class ClassActivation:
             A map a class, each of shape (h, w); None where the network does more between maps and logits than to
             average and weigh, so that the maps would not be what the answer came from.
         """
-        logits, (maps,) = self.session.run(["logits", FEATURE_MAPS], {PHOTOS_INPUT: tensor[None]})
+        names = output_names(self.session)
+        answers, (maps,) = self.session.run(
+            [MEMBER_LOGITS if MEMBER_LOGITS in names else "logits", FEATURE_MAPS], {PHOTOS_INPUT: tensor[None]}
+        )
+        # Of an ensemble the logits of the first member, whose maps these are.
+        logits = answers[0].reshape(-1, len(self.bias))[0]
         rebuilt = self.weight @ maps.mean(axis=(1, 2)) + self.bias
-        if np.abs(rebuilt - logits[0]).max() > _TOLERANCE * max(1.0, float(np.abs(logits).max())):
+        if np.abs(rebuilt - logits).max() > _TOLERANCE * max(1.0, float(np.abs(logits).max())):
             return None
         return tuple(class_activation_map(maps, self.weight, index) for index in classes)
 
@@ -96,7 +103,7 @@ def class_activation(
     Returns:
         None where the network does not hand out its feature maps, has no linear head, or does more between them.
     """
-    if head is None or FEATURE_MAPS not in {output.name for output in session.get_outputs()}:
+    if head is None or FEATURE_MAPS not in output_names(session):
         return None
     explainer = ClassActivation(session, *head)
     size = session.get_inputs()[0].shape[-1]
@@ -122,12 +129,22 @@ def open_class_activation(model_folder: Path) -> ClassActivation | None:
 
 
 def read_head(path: Path) -> tuple[NDArray[np.float32], NDArray[np.float32]] | None:
-    """Weight and bias of the linear layer a network ends in, from its weights; None where there is no such layer."""
+    """Weight and bias of the linear layer a network ends in, from its weights; None where there is no such layer.
+
+    Of an ensemble it is that of its first member.
+    """
     from safetensors import safe_open
 
     if not path.is_file():
         return None
     with safe_open(path, framework="numpy") as tensors:
-        if not {"head.weight", "head.bias"} <= set(tensors.keys()):
-            return None
-        return tensors.get_tensor("head.weight"), tensors.get_tensor("head.bias")
+        names = set(tensors.keys())
+        for weight, bias in _HEADS:
+            if {weight, bias} <= names:
+                return tensors.get_tensor(weight), tensors.get_tensor(bias)
+        return None
+
+
+def output_names(session: InferenceSession) -> set[str]:
+    """What a network hands out."""
+    return {output.name for output in session.get_outputs()}

@@ -13,7 +13,7 @@ from quality_gate.errors import UserError
 from quality_gate.explanation.settings import Baseline, ExplanationSettings, Method
 from quality_gate.home import locate
 from quality_gate.ledger import Ledger
-from quality_gate.models.manifest import MANIFEST_FILE
+from quality_gate.models.manifest import MANIFEST_FILE, ModelManifest
 from quality_gate.settings import TrainingSettings
 
 if TYPE_CHECKING:
@@ -71,6 +71,9 @@ def explain(
     with _model_folder(model) as folder:
         progress = ConsoleReporter().progress("explain")
         explained = explain_photos(folder, photos, settings, label=label, on_progress=progress)
+        members = ModelManifest.load(folder).members
+    if members:
+        click.echo(f"This model is an ensemble; the maps are of its first member, {members[0].architecture}.", err=True)
     if not set(methods) <= set(explained[0].pictures):
         click.echo("This network has no exact class activation maps; Grad-CAM is shown instead.", err=True)
     _write(explained, page, pictures=page != output)

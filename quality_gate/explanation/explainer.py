@@ -71,7 +71,7 @@ class NetworkExplainer:
 
 
 def open_explainer(model_folder: Path, settings: ExplanationSettings) -> Explainer | None:
-    """Open a model for explanations.
+    """Open a model for explanations; an ensemble is explained by its first member.
 
     Args:
         model_folder: folder with ``model.json``, ``model.onnx`` and ``weights.safetensors``.
@@ -90,7 +90,9 @@ def open_explainer(model_folder: Path, settings: ExplanationSettings) -> Explain
         if exact is not None:
             return exact
     from quality_gate.models.checkpoint import load_network
+    from quality_gate.models.ensemble import EnsembleNetwork
 
-    network = load_network(model_folder)
+    loaded = load_network(model_folder)
+    network = loaded.first if isinstance(loaded, EnsembleNetwork) else loaded
     fitting = settings.model_copy(update={"method": fitting_method(network, settings.method)})
     return NetworkExplainer(network, fitting, ModelManifest.load(model_folder).preprocessing)

@@ -9,10 +9,13 @@ from quality_gate.models.manifest import WEIGHTS_FILE, ModelManifest, UnknownMod
 from quality_gate.models.zoo import architecture, assemble
 
 if TYPE_CHECKING:
+    from torch import nn
+
+    from quality_gate.models.ensemble import EnsembleNetwork
     from quality_gate.models.zoo import TransferNetwork
 
 
-def save_weights(network: TransferNetwork, folder: Path) -> None:
+def save_weights(network: nn.Module, folder: Path) -> None:
     """Write the tensors of ``network`` into ``folder``."""
     from safetensors.torch import save_file
 
@@ -20,8 +23,8 @@ def save_weights(network: TransferNetwork, folder: Path) -> None:
     save_file(tensors, folder / WEIGHTS_FILE)
 
 
-def load_network(folder: Path) -> TransferNetwork:
-    """Rebuild the trained network of a model folder, in evaluation mode.
+def load_network(folder: Path) -> TransferNetwork | EnsembleNetwork:
+    """Rebuild the trained network of a model folder, or its ensemble, in evaluation mode.
 
     Raises:
         UnknownModelFormat: the folder holds no model, or weights that do not fit its architecture.
@@ -30,11 +33,26 @@ def load_network(folder: Path) -> TransferNetwork:
     from safetensors.torch import load_file
 
     manifest = ModelManifest.load(folder)
-    arch = architecture(manifest.architecture)
-    network = assemble(arch.build(), arch, len(manifest.classes))
+    network = _untrained(manifest)
     try:
         network.load_state_dict(load_file(folder / WEIGHTS_FILE), strict=True)
     except (OSError, RuntimeError, SafetensorError) as error:
         reason = str(error).split("\n")[0]
-        raise UnknownModelFormat(f"{folder / WEIGHTS_FILE}: not the weights of {arch.name} ({reason})") from None
+        raise UnknownModelFormat(
+            f"{folder / WEIGHTS_FILE}: not the weights of {manifest.architecture} ({reason})"
+        ) from None
     return network.eval()
+
+
+def _untrained(manifest: ModelManifest) -> TransferNetwork | EnsembleNetwork:
+    if not manifest.members:
+        return _of_zoo(manifest.architecture, manifest)
+    from quality_gate.models.ensemble import EnsembleNetwork
+
+    networks = [_of_zoo(member.architecture, manifest) for member in manifest.members]
+    return EnsembleNetwork(networks, manifest.members, manifest.preprocessing)
+
+
+def _of_zoo(name: str, manifest: ModelManifest) -> TransferNetwork:
+    arch = architecture(name)
+    return assemble(arch.build(), arch, len(manifest.classes))

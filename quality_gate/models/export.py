@@ -9,13 +9,14 @@ import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from quality_gate.inference import FEATURE_MAPS, FEATURES, PHOTOS_INPUT
+from quality_gate.inference import FEATURE_MAPS, FEATURES, MEMBER_LOGITS, PHOTOS_INPUT
 from quality_gate.models.manifest import ONNX_FILE
 from quality_gate.quiet_loggers import quiet
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
+    from quality_gate.models.ensemble import EnsembleNetwork
     from quality_gate.models.zoo import TransferNetwork
 
 
@@ -97,8 +98,12 @@ def _with_what_it_sees(network: nn.Module) -> tuple[nn.Module, list[str]]:
     """The module to export, and the names of its outputs."""
     from torch import nn
 
+    from quality_gate.models.ensemble import EnsembleNetwork
     from quality_gate.models.zoo import TransferNetwork
 
+    if isinstance(network, EnsembleNetwork):
+        first, (logits, seen) = _with_what_it_sees(network.first)
+        return _with_members(network, first), [logits, seen, MEMBER_LOGITS]
     if not isinstance(network, TransferNetwork):
         return network, ["logits"]
 
@@ -124,3 +129,27 @@ def _with_what_it_sees(network: nn.Module) -> tuple[nn.Module, list[str]]:
             return self.whole.head(self.whole.pooling(maps)), maps
 
     return WithFeatureMaps(network).eval(), ["logits", FEATURE_MAPS]
+
+
+def _with_members(ensemble: EnsembleNetwork, first: nn.Module) -> nn.Module:
+    """An ensemble that also gives what its first member sees, and the logits of all members."""
+    import torch
+    from torch import nn
+
+    class WithMembers(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.ensemble = ensemble
+            self.first = first
+
+        def forward(self, photos: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+            logits, seen = self.first(photos)
+            others = [
+                network(self.ensemble.seen_by(number, photos))
+                for number, network in enumerate(self.ensemble.members)
+                if number > 0
+            ]
+            of_members = torch.stack([logits, *others], dim=1)
+            return self.ensemble.mix(of_members), seen, of_members
+
+    return WithMembers().eval()

@@ -16,10 +16,11 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from quality_gate.models.member import Member
 from quality_gate.models.watched_class import WatchedClass, answer
 from quality_gate.preprocess import PreprocessingSpec
 
-FORMAT_VERSION = 4
+FORMAT_VERSION = 5
 MANIFEST_FILE = "model.json"
 WEIGHTS_FILE = "weights.safetensors"
 ONNX_FILE = "model.onnx"
@@ -73,7 +74,7 @@ class ModelManifest:
 
     Attributes:
         name: the gate it was trained for.
-        architecture: name of the network in the zoo.
+        architecture: name of the network in the zoo; of an ensemble those of its members, joined by ``+``.
         classes: labels in the order of the logits.
         preprocessing: how photos become its input.
         temperature: what logits are divided by before the softmax, above 0.
@@ -83,6 +84,8 @@ class ModelManifest:
             made ready to be served.
         precision: of the network that answers.
         watched: the class that must not be missed; None where the most probable class is always the answer.
+        members: of an ensemble, the first being the one whose normalisation is that of ``preprocessing``; none where
+            a single network answers.
         version: number in the registry; None until it is promoted.
         format_version: version of this file's layout.
 
@@ -99,6 +102,7 @@ class ModelManifest:
     digests: dict[str, str] = field(default_factory=dict)
     precision: Precision = "float32"
     watched: WatchedClass | None = None
+    members: tuple[Member, ...] = ()
     version: str | None = None
     format_version: int = FORMAT_VERSION
 
@@ -146,6 +150,8 @@ class ModelManifest:
         if self.watched is not None:
             # Only then, so that models from before there were such classes keep their digests.
             named = (*named, "watched")
+        if self.members:
+            named = (*named, "members")
         content = {name: values[name] for name in named} | {
             file: self.digests[file] for file in ("weights", "onnx") if file in self.digests
         }
@@ -185,6 +191,7 @@ class ModelManifest:
                     "preprocessing": PreprocessingSpec.from_json(values["preprocessing"]),
                     "routing": RoutingCertificate(**routing) if routing else None,
                     "watched": WatchedClass(**watched) if watched else None,
+                    "members": tuple(Member.from_json(member) for member in values["members"]),
                     "format_version": FORMAT_VERSION,
                 }
             )
@@ -199,14 +206,16 @@ class ModelManifest:
 def _as_of_today(values: dict[str, Any], version: int) -> dict[str, Any]:
     """A manifest of any version: the first had a single view, called ``resize``, the first two one precision.
 
-    No class was watched in the first three.
+    No class was watched in the first three, and in the first four a single network answered.
     """
     if version == 1 and isinstance(values.get("preprocessing"), dict) and "resize" in values["preprocessing"]:
         preprocessing = values["preprocessing"]
         values = {**values, "preprocessing": {**preprocessing, "views": [preprocessing["resize"]]}}
     if version <= 2:
         values = {**values, "precision": "float32"}
-    return values if version > 3 else {**values, "watched": None}
+    if version <= 3:
+        values = {**values, "watched": None}
+    return values if version > 4 else {**values, "members": []}
 
 
 def file_digest(path: Path) -> str:

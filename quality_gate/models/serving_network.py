@@ -3,7 +3,8 @@
 Quantisation is static: scale and zero point of every activation come from photos it was trained on (Jacob et al. 2018,
 "Quantization and training of neural networks for efficient integer-arithmetic-only inference"). Weights are signed
 with a scale a channel, activations unsigned: the form that processors multiply fastest (VNNI). The first convolution,
-which sees the photo, stays in 32 bits, and what follows the feature maps too, so that class activation maps stay exact.
+which sees the photo, stays in 32 bits, and what follows the feature maps too, so that class activation maps stay exact;
+of an ensemble the first convolution of each member, and what mixes their answers.
 On 353 produce photos 99.7% of the labels are the same, in half the time of 32 bits; with unsigned weights that share a
 scale it was 95.8%.
 """
@@ -18,7 +19,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from quality_gate.inference import FEATURE_MAPS, PHOTOS_INPUT
+from quality_gate.inference import FEATURE_MAPS, MEMBER_LOGITS, PHOTOS_INPUT
 from quality_gate.quiet_loggers import quiet
 
 if TYPE_CHECKING:
@@ -82,12 +83,18 @@ class _Tensors:
 
 
 def _kept_in_32_bits(graph: GraphProto) -> list[str]:
-    """Names of the first convolution and of the nodes that only serve to make logits of the feature maps."""
-    reached = {FEATURE_MAPS} & {output.name for output in graph.output}
-    names = [node.name for node in graph.node if node.op_type == "Conv"][:1]
+    """Names of the first convolutions, and of the nodes that only serve to make logits of the feature maps."""
+    kept = {FEATURE_MAPS, MEMBER_LOGITS} & {output.name for output in graph.output}
+    convolved: set[str] = set()
+    names = []
     for node in graph.node:
         # The nodes of a graph are in an order in which they can be computed.
-        if reached & set(node.input):
-            reached |= set(node.output)
+        behind_another = bool(convolved & set(node.input))
+        if node.op_type == "Conv" or behind_another:
+            convolved |= set(node.output)
+        if kept & set(node.input):
+            kept |= set(node.output)
+            names.append(node.name)
+        elif node.op_type == "Conv" and not behind_another:
             names.append(node.name)
     return names

@@ -19,6 +19,10 @@ if TYPE_CHECKING:
 _HEAD = "head."
 
 
+class WeightsNotFetched(UserError):
+    """Published weights cannot be had; another network may do."""
+
+
 def load_pretrained(arch: Architecture, weights_file: str | None, cache: Path) -> nn.Module:
     """Build a backbone with its ImageNet weights.
 
@@ -28,7 +32,8 @@ def load_pretrained(arch: Architecture, weights_file: str | None, cache: Path) -
         cache: folder that downloaded files are kept in, and looked for first.
 
     Raises:
-        UserError: the file is missing, unreadable, or of another network; or the hub cannot be reached.
+        UserError: the file is missing, unreadable, or of another network.
+        WeightsNotFetched: the hub cannot be reached.
     """
     path = Path(weights_file) if weights_file else _default_file(arch, cache)
     return _load_into(arch.build(), arch, read_state(path), path)
@@ -147,9 +152,9 @@ def _fetch_by_timm(name: str, cache: Path) -> Path:
     return path
 
 
-def _not_fetched(name: str, error: Exception, way_out: str) -> UserError:
+def _not_fetched(name: str, error: Exception, way_out: str) -> WeightsNotFetched:
     reason = str(error).split("\n")[0].rstrip(".") or type(error).__name__
-    return UserError(
+    return WeightsNotFetched(
         f"The pretrained weights of {name} could not be downloaded ({reason}); {way_out}, or name a file in "
         "transfer.weights_file."
     )

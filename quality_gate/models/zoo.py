@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
@@ -113,6 +113,9 @@ def architecture(name: str) -> Architecture:
         from quality_gate.models.timm_zoo import timm_architecture
 
         return timm_architecture(name)
+    plain, _, part = name.partition("/")
+    if plain == "compact_cnn" and part.isdigit():
+        return _reduced(_compact_cnn(), int(part))
     if name not in _ZOO:
         known = ", ".join(sorted(_ZOO))
         raise UserError(f"transfer.model is {name!r}; the zoo has {known}, and timm:NAME for any network of timm.")
@@ -164,6 +167,16 @@ def _compact_cnn() -> Architecture:
     return Architecture(
         "compact_cnn", (0.5,) * 3, (0.25,) * 3, compact_cnn, _children, len(WIDTHS), WIDTHS[-1], pretrained=False
     )
+
+
+def _reduced(arch: Architecture, part: int) -> Architecture:
+    """The same network on photos of which each block of so many pixels an edge has become one, their mean."""
+
+    def stages(backbone: nn.Module) -> Sequence[nn.Module]:
+        first, *others = arch.stages(backbone)
+        return [nn.Sequential(nn.AvgPool2d(part), first), *others]
+
+    return replace(arch, name=f"{arch.name}/{part}", stages=stages)
 
 
 def _efficientnet_lite0() -> Architecture:

@@ -26,6 +26,7 @@ from quality_gate.reports.data_photos import (
     shown_photos,
     strongest_outliers,
 )
+from quality_gate.reports.measure_table import light_means, measure_rows
 from quality_gate.reports.rendering import render
 from quality_gate.reports.size_chart import size_chart
 from quality_gate.reports.spreads import (
@@ -141,6 +142,8 @@ def data_page(
         size_rows=class_spreads(used["label"], size),
         size_chart=size_chart(used),
         histograms=drawn,
+        measures=measure_rows(used),
+        light_means=light_means(used),
         **_common_values(used),
         outliers=outliers,
         outlier_photos=found["path"].nunique(),

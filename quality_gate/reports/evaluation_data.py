@@ -15,6 +15,7 @@ from quality_gate.explanation.explainer import open_explainer
 from quality_gate.inference import OnnxClassifier
 from quality_gate.reports.error_photos import WorstError, gather_errors
 from quality_gate.reports.evaluation_plots import CANDIDATE
+from quality_gate.reports.key_findings import Background, background
 from quality_gate.training.history import Epoch, TrainingHistory
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ class ReportData:
         slices: the candidate on the thirds of every measure of the photos.
         points: the threshold in use between a stricter and a looser one.
         method: how the maps of the worst errors were made; None where there are none.
+        known: of data and settings.
     """
 
     labels: NDArray[np.int64]
@@ -50,6 +52,7 @@ class ReportData:
     slices: dict[str, tuple[Slice, ...]]
     points: tuple[OperatingPoint, ...]
     method: Method | None
+    known: Background
 
 
 def report_data(
@@ -93,6 +96,7 @@ def report_data(
         slices=slices_of_test(photos.test, candidate, table, settings),
         points=operating_points(routing, others, answers_to_test(photos.test, measured, settings)),
         method=explainer.method if explainer else None,
+        known=background(classifier.manifest, table, settings),
     )
 
 

@@ -18,6 +18,7 @@ from quality_gate.reports.error_photos import errors_by_class
 from quality_gate.reports.evaluation_data import ReportData
 from quality_gate.reports.evaluation_plots import (
     CANDIDATE,
+    class_plots,
     confusion_plot,
     confusions,
     reliability_plot,
@@ -26,6 +27,7 @@ from quality_gate.reports.evaluation_plots import (
     watched_plot,
 )
 from quality_gate.reports.gate_rows import failures, gate_rows
+from quality_gate.reports.key_findings import key_findings
 from quality_gate.reports.operation import operation, percent, point_columns
 from quality_gate.reports.rendering import render
 from quality_gate.reports.slice_rows import slice_table
@@ -44,6 +46,8 @@ METRICS = (
     ("pr_auc_ovr", "PR AUC, one against the rest", True),
 )
 
+# Figure of a class beside precision, recall and F1, its name for people.
+CLASS_FIGURES = (("roc_auc", "ROC AUC"), ("pr_auc", "PR AUC"), ("brier", "Brier"), ("ece", "Calibration error"))
 CROSSED_FIGURES = (("macro_f1", "Macro F1"), ("brier", "Brier score"), ("ece", "Expected calibration error"))
 # Figure of the watched class, its name for people, what it says.
 WATCHED_FIGURES = (
@@ -72,7 +76,8 @@ def evaluation_page(evaluation: Evaluation, gate: GateResult, data: ReportData, 
     """
     answers = data.probabilities[CANDIDATE]
     models = _models(evaluation)
-    counts = confusion_matrix(data.labels, evaluation.answer(answers)[0], len(evaluation.classes))
+    answered = evaluation.answer(answers)[0]
+    counts = confusion_matrix(data.labels, answered, len(evaluation.classes))
     watched = evaluation.watched
     return render(
         "evaluation.html.j2",
@@ -81,6 +86,7 @@ def evaluation_page(evaluation: Evaluation, gate: GateResult, data: ReportData, 
         gate_rows=gate_rows(gate),
         failures=failures(gate),
         judged=sum(rule.passed is not None for rule in gate.rules),
+        findings=key_findings(evaluation, data.known, data.labels, answered, data.slices),
         operation=operation(evaluation.routing),
         in_use=next(point for point in data.points if point.in_use),
         columns=point_columns(data.points),
@@ -92,6 +98,8 @@ def evaluation_page(evaluation: Evaluation, gate: GateResult, data: ReportData, 
         confusion=confusion_plot(counts, evaluation.classes),
         confusions=confusions(counts, evaluation.classes),
         wide_matrix=len(evaluation.classes) > figures.SMALL_MATRIX,
+        class_figures=CLASS_FIGURES,
+        class_plots=class_plots(data.labels, answers, evaluation),
         reliability=reliability_plot(data.labels, answers, evaluation),
         risk=risk_plot(data.labels, data.probabilities, evaluation),
         training=training_plot(data.history),
@@ -117,7 +125,11 @@ def _models(evaluation: Evaluation) -> dict[str, Scores]:
     champion = evaluation.champion
     comparable = {f"Champion {champion.version}": champion.scores} if champion and champion.scores else {}
     baselines = {f"Baseline: {name}": scores for name, scores in evaluation.baselines.items()}
-    return {"Candidate": evaluation.candidate, **comparable, **baselines}
+    members = {
+        f"Member {place}: {member.architecture}": member.scores
+        for place, member in enumerate(evaluation.members, start=1)
+    }
+    return {"Candidate": evaluation.candidate, **members, **comparable, **baselines}
 
 
 def _best(models: dict[str, Scores]) -> dict[str, float]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,13 +12,29 @@ from quality_gate.evaluation.metrics import reliability_curve
 from quality_gate.evaluation.scores import Evaluation
 from quality_gate.evaluation.watched import recall_curve
 from quality_gate.evaluation.wording import number
-from quality_gate.reports import figures
+from quality_gate.reports import class_figures, figures
 from quality_gate.reports.rendering import picture
 from quality_gate.reports.watched_chart import watched_figure
 from quality_gate.training.history import Epoch, TrainingHistory
 
 CANDIDATE, CHAMPION = "candidate", "champion"
 MOST_CONFUSIONS = 10
+ROC_CAPTION = (
+    "Whether a class can be told from the rest at all: the nearer to the upper left, the better; on the dashed line it "
+    "is guessed. The number is the area below; the worst classes are named."
+)
+PRECISION_CAPTION = (
+    "What finding more photos of a class costs: the further right, the more of them are found, and the lower, the more "
+    "answers with it are wrong. The number is the average precision; the worst classes are named."
+)
+CALIBRATION_CAPTION = (
+    "Whether the probability of a class can be believed: on the dashed line half of the photos at 50% are of it. The "
+    "number is the calibration error; the worst classes are named."
+)
+CONFIDENCE_CAPTION = (
+    "Whether the confidence tells right answers from wrong ones: the less the two overlap, the more can be accepted "
+    "unseen."
+)
 
 
 @dataclass(frozen=True)
@@ -28,6 +45,14 @@ class Confusion:
     answer: str
     photos: int
     share: float
+
+
+@dataclass(frozen=True)
+class Captioned:
+    """A plot with what it says."""
+
+    plot: Plot
+    caption: str
 
 
 @dataclass(frozen=True)
@@ -81,6 +106,46 @@ def risk_plot(labels: NDArray[np.int64], probabilities: dict[str, NDArray[np.flo
     if accepted.any():
         alt += f"; at the certified threshold {accepted.mean():.1%} are accepted, {np.mean(~right[accepted]):.1%} wrong"
     return Plot(picture(figures.risk_coverage_figure(answers, routing)), f"{alt}.")
+
+
+def class_plots(labels: NDArray[np.int64], answers: NDArray[np.float64], evaluation: Evaluation) -> list[Captioned]:
+    """How well each class is told from the rest by answers, shape (photos, classes), and how sure right ones are."""
+    classes = evaluation.classes
+    errors = [each.ece for each in evaluation.candidate.metrics.per_class.values()]
+    numbers, confidence = evaluation.answer(answers)
+    correct = numbers == labels
+    roc = class_figures.roc_curves(labels, answers, classes)
+    if not roc:
+        return []
+    precision = class_figures.precision_recall_curves(labels, answers, classes)
+    calibration = class_figures.calibration_curves(labels, answers, classes, errors)
+    sure = f"{np.median(confidence[correct]):.2f}" if correct.any() else "undefined"
+    unsure = f"{np.median(confidence[~correct]):.2f}" if not correct.all() else "undefined"
+    return [
+        _of_curves(roc, "roc", "ROC curves, one class against the rest; area", ROC_CAPTION),
+        _of_curves(precision, "precision_recall", "Precision against recall; average precision", PRECISION_CAPTION),
+        _of_curves(calibration, "calibration", "Calibration of each class; error", CALIBRATION_CAPTION),
+        Captioned(
+            Plot(
+                picture(class_figures.confidence_figure(confidence, correct)),
+                f"Confidence of {correct.sum()} right answers, median {sure}, and of {np.sum(~correct)} wrong ones, "
+                f"median {unsure}.",
+            ),
+            CONFIDENCE_CAPTION,
+        ),
+    ]
+
+
+def _of_curves(
+    curves: list[class_figures.ClassCurve],
+    kind: Literal["roc", "precision_recall", "calibration"],
+    what: str,
+    caption: str,
+) -> Captioned:
+    told = "; ".join(f"{curve.label} {curve.summary:.3f}" for curve in class_figures.named(curves))
+    more = len(curves) - class_figures.MOST_NAMED
+    alt = f"{what}: {told}{f'; {more} classes fare better' if more > 0 else ''}."
+    return Captioned(Plot(picture(class_figures.curves_figure(curves, kind)), alt), caption)
 
 
 def watched_plot(labels: NDArray[np.int64], answers: NDArray[np.float64], evaluation: Evaluation) -> Plot | None:

@@ -38,7 +38,7 @@ def confusion_figure(counts: NDArray[np.int64], classes: Sequence[str]) -> Figur
     """Photos by true class (rows) and answer (columns): right answers in blue, wrong ones in orange.
 
     Args:
-        counts: shape (classes, classes).
+        counts: shape (classes, classes); below each stands its share of the row, where there is room for it.
         classes: names in the order of the rows; long ones are cut.
     """
     from matplotlib import colormaps
@@ -59,8 +59,9 @@ def confusion_figure(counts: NDArray[np.int64], classes: Sequence[str]) -> Figur
         for row, column in np.argwhere(counts > 0):
             colour = "white" if share[row, column] > 0.6 else INK
             count, x, y = str(counts[row, column]), column + 0.5, row + 0.5
-            axes.text(x, y, count, color=colour, fontsize=text_size, ha="center", va="center")
-    names = [_label(name) for name in classes]
+            of_row = f"\n{share[row, column]:.0%}" if small else ""
+            axes.text(x, y, count + of_row, color=colour, fontsize=text_size, ha="center", va="center")
+    names = [short_name(name) for name in classes]
     label_size = TEXT_SIZE if small else max(3.0, min(8.0, 260 / size))
     flat = size <= 5 and max(map(len, names)) <= 10
     axes.set_xticks(np.arange(size) + 0.5, names, fontsize=label_size)
@@ -274,7 +275,8 @@ def annotate(axes: Axes, text: str, point: tuple[float, float]) -> None:
     )
 
 
-def _label(name: str) -> str:
+def short_name(name: str) -> str:
+    """A name as it stands in a figure: plain, and cut where it is long."""
     return plain_text(name if len(name) <= LABEL_LENGTH else f"{name[: LABEL_LENGTH - 1]}…")
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from quality_gate.evaluation.scores import WatchedScores
+from quality_gate.evaluation.watched_scores import WatchedScores
 from quality_gate.reports.figures import INK, WIDTH, annotate, plain_figure
 from quality_gate.reports.rendering import PALETTE, plain_text
 

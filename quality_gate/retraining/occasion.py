@@ -30,6 +30,7 @@ def retraining_state(home: Home, champion: LedgerEntry, performance: Performance
     attempted = max(one.time for one in entries if one.event in ("promoted", "refused"))
     report = champion_report(champion, performance)
     precision = report.whole.per_class if report.whole else {}
+    macro_f1 = report.whole.scores.get("macro_f1") if report.whole else None
     return RetrainingState(
         now=datetime.now(),
         last_training=_local(trained),
@@ -37,6 +38,7 @@ def retraining_state(home: Home, champion: LedgerEntry, performance: Performance
         drift_alarm=_drift_alarm(home, gate, str(champion.version)),
         promise_is_broken=report.promise_is_broken,
         new_reviewed_photos=_reviewed_since(gate, datetime.fromisoformat(trained)),
+        macro_f1=macro_f1.interval if macro_f1 else None,
         class_precision={name: one.precision.interval for name, one in precision.items() if one.precision is not None},
     )
 

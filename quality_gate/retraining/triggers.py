@@ -22,6 +22,7 @@ class RetrainingState:
         drift_alarm: what the last window of the drift pipeline raised, in words; '' for nothing.
         promise_is_broken: whether the alarm on accepted answers was raised for the champion.
         new_reviewed_photos: photos with a label that came after the last training.
+        macro_f1: 95% interval of macro F1 in production; None where there is not enough data.
         class_precision: 95% interval of the precision in production of each class that has one.
     """
 
@@ -31,6 +32,7 @@ class RetrainingState:
     drift_alarm: str
     promise_is_broken: bool
     new_reviewed_photos: int
+    macro_f1: Interval | None
     class_precision: Mapping[str, Interval]
 
 
@@ -77,10 +79,13 @@ def _reasons(state: RetrainingState, settings: TriggerSettings) -> list[str]:
     enough = settings.new_reviewed_photos
     if enough is not None and state.new_reviewed_photos >= enough:
         reasons.append(f"{state.new_reviewed_photos:,} reviewed photos are new (new_reviewed_photos: {enough:,})")
+    lowest = settings.min_macro_f1
+    if lowest is not None and state.macro_f1 is not None and state.macro_f1.high < lowest:
+        reasons.append(f"macro F1 is below {lowest:.3g} ({_interval(state.macro_f1)})")
     floor = settings.min_class_precision
     if floor is not None:
         reasons += [
-            f"the precision of {name} is below {floor:.3g} (95% interval {interval.low:.3f} to {interval.high:.3f})"
+            f"the precision of {name} is below {floor:.3g} ({_interval(interval)})"
             for name, interval in state.class_precision.items()
             if interval.high < floor
         ]
@@ -91,3 +96,7 @@ def _reasons(state: RetrainingState, settings: TriggerSettings) -> list[str]:
                 f"it was due on {due:%Y-%m-%d} ({settings.every}), trained last on {state.last_training:%Y-%m-%d}"
             )
     return reasons
+
+
+def _interval(interval: Interval) -> str:
+    return f"95% interval {interval.low:.3f} to {interval.high:.3f}"

@@ -13,6 +13,8 @@ from quality_gate.models.manifest import ONNX_FILE, WEIGHTS_FILE, ModelManifest,
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from quality_gate.models.ensemble import EnsembleNetwork
+    from quality_gate.models.member import Member
     from quality_gate.models.zoo import TransferNetwork
     from quality_gate.preprocess import PreprocessingSpec
     from quality_gate.settings import TrainingSettings
@@ -26,12 +28,19 @@ class Candidate:
     Attributes:
         network: in evaluation mode, on the CPU.
         spec: how photos become its input.
-        history: its passes; epoch 0 is the state before the first, the head on frozen features where there was one.
+        history: its passes; epoch 0 is the state before the first, the head on frozen features where there was one. Of
+            an ensemble those of its first member.
+        architecture: name of the network in the zoo; of an ensemble those of its members, joined by ``+``.
+        members: of an ensemble.
+        missing: networks that would have come first, whose weights could not be had.
     """
 
-    network: TransferNetwork
+    network: TransferNetwork | EnsembleNetwork
     spec: PreprocessingSpec
     history: TrainingHistory
+    architecture: str
+    members: tuple[Member, ...] = ()
+    missing: tuple[str, ...] = ()
 
 
 def save_candidate(
@@ -50,9 +59,10 @@ def save_candidate(
     export_onnx(candidate.network, candidate.spec.size, folder)
     ModelManifest(
         name=settings.name,
-        architecture=settings.transfer.model,
+        architecture=candidate.architecture,
         classes=classes,
         preprocessing=candidate.spec,
+        members=candidate.members,
         digests={
             **digests,
             "weights": file_digest(folder / WEIGHTS_FILE),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from quality_gate.models.weights import load_pretrained, load_taught
+from quality_gate.models.weights import WeightsNotFetched, load_pretrained, load_taught
 from quality_gate.models.zoo import Architecture, TransferNetwork, architecture, assemble, require_size
 from quality_gate.preprocess import PreprocessingSpec
 from quality_gate.training.features import FrozenBackbone
@@ -28,16 +28,20 @@ class Pretrained:
         spec: how photos become its input where it is served.
         device: where it is.
         backbone: the same network before it is taught anything.
+        architecture: its name in the zoo.
+        missing: why networks that the settings name before it were passed over, by name.
     """
 
     network: TransferNetwork
     spec: PreprocessingSpec
     device: torch.device
     backbone: FrozenBackbone
+    architecture: str
+    missing: dict[str, str]
 
 
 def pretrained(settings: TransferSettings, n_classes: int, home: Home, *, workers: int) -> Pretrained:
-    """Build the network that the settings name.
+    """Build the network that the settings name, or the first of their fallback whose weights can be had.
 
     Args:
         settings: the network and how photos become its input.
@@ -46,24 +50,41 @@ def pretrained(settings: TransferSettings, n_classes: int, home: Home, *, worker
         workers: threads of the frozen backbone.
 
     Raises:
-        UserError: the model is not in the zoo, or its weights cannot be had.
+        UserError: a model is not in the zoo, or the weights of none of them can be had.
     """
     import torch
 
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    arch = architecture(settings.model)
-    require_size(arch, settings.size)
+    arch, network, missing = _first_to_be_had(settings, n_classes, home.weights)
     spec = PreprocessingSpec(settings.size, settings.views, arch.mean, arch.std)
-    network = _assembled(arch, settings, n_classes, home.weights)
     network = network.to(device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
     network.trunk.requires_grad_(False)
-    return Pretrained(network, spec, device, FrozenBackbone(network, spec, device, home.features, workers=workers))
+    backbone = FrozenBackbone(network, spec, device, home.features, workers=workers)
+    return Pretrained(network, spec, device, backbone, arch.name, missing)
 
 
-def _assembled(arch: Architecture, settings: TransferSettings, n_classes: int, cache: Path) -> TransferNetwork:
-    file = settings.weights_file
+def _first_to_be_had(
+    settings: TransferSettings, n_classes: int, cache: Path
+) -> tuple[Architecture, TransferNetwork, dict[str, str]]:
+    """The network, and why those before it were passed over, by name."""
+    missing: dict[str, str] = {}
+    for name in (settings.model, *settings.fallback):
+        # A file of weights is one of the first network.
+        file = settings.weights_file if name == settings.model else None
+        arch = architecture(name)
+        require_size(arch, settings.size)
+        try:
+            return arch, _assembled(arch, file, settings.finetune_stages, n_classes, cache), missing
+        except WeightsNotFetched as error:
+            missing[name] = error.message
+    raise WeightsNotFetched(" ".join(missing.values()))
+
+
+def _assembled(
+    arch: Architecture, file: str | None, stages: int | None, n_classes: int, cache: Path
+) -> TransferNetwork:
     if file is not None:
-        network = assemble(arch.build(), arch, n_classes, settings.finetune_stages)
+        network = assemble(arch.build(), arch, n_classes, stages)
         if load_taught(network, file):
             return network
-    return assemble(load_pretrained(arch, file, cache), arch, n_classes, settings.finetune_stages)
+    return assemble(load_pretrained(arch, file, cache), arch, n_classes, stages)

@@ -90,7 +90,7 @@ def train_from_scratch(
         on_epoch=on_epoch,
         checkpoint=checkpoint,
     )
-    return Candidate(network.cpu().eval(), spec, history)
+    return Candidate(network.cpu().eval(), spec, history, settings.model)
 
 
 def normalised_by(photos: PhotoSet, spec: PreprocessingSpec, *, workers: int) -> PreprocessingSpec:

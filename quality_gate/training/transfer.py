@@ -129,6 +129,8 @@ def _train_pretrained(
     torch.manual_seed(seed)
     start = pretrained(settings, len(train.classes), home, workers=workers)
     network = start.network
+    for name, reason in start.missing.items():
+        reporter.say(f"{start.architecture} is taken in place of {name}. {reason}")
 
     recipe = fine_tuning(settings, stages=len(network.tail), photos=photos, seed=seed)
     finetune = recipe.epochs > 0
@@ -156,7 +158,7 @@ def _train_pretrained(
         on_epoch=on_epoch,
         checkpoint=checkpoint,
     )
-    return Candidate(network.cpu().eval(), start.spec, history)
+    return Candidate(network.cpu().eval(), start.spec, history, start.architecture, missing=tuple(start.missing))
 
 
 def training_rows(settings: TransferSettings) -> list[Row]:

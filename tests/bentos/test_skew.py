@@ -71,7 +71,7 @@ def store(network: TransferNetwork, tmp_path_factory: pytest.TempPathFactory) ->
     folder = tmp_path_factory.mktemp("skew")
     model = folder / "model"
     model.mkdir()
-    result = Candidate(network, SPEC, TrainingHistory(()))
+    result = Candidate(network, SPEC, TrainingHistory(()), "efficientnet_lite0")
     save_candidate(result, TrainingSettings(name=NAME), CLASSES, {"data": "d" * 64}, model)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("BENTOML_HOME", str(folder / "bentos"))

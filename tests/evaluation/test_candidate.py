@@ -13,6 +13,7 @@ from quality_gate.evaluation.watched import measure_watched
 from quality_gate.inference import OnnxClassifier
 from quality_gate.models.folder import ModelFolder
 from quality_gate.models.manifest import ModelManifest, RoutingCertificate
+from quality_gate.models.member import Member
 from quality_gate.models.watched_class import WatchedClass
 from quality_gate.preprocess import PreprocessingSpec
 from quality_gate.registry import Champion
@@ -95,6 +96,27 @@ def test_the_evaluation_says_what_was_measured_on_what(measured, model):
     assert evaluation.model_mb == (model.path / "model.onnx").stat().st_size / 1e6
     assert evaluation.latency_ms > 0
     assert evaluation.export_difference == 1e-6
+
+
+def test_each_member_of_an_ensemble_is_measured_by_itself(measured, held_out, monkeypatch, model):
+    members = (
+        Member("first", (0.5,) * 3, (0.25,) * 3, 1.0, 0.75),
+        Member("second", (0.5,) * 3, (0.25,) * 3, 1.0, 0.25),
+    )
+    manifest = replace(model.manifest, members=members)
+    manifest.save(model.path)
+    each = np.random.default_rng(0).dirichlet(np.ones(3), (PHOTOS, 2))
+    monkeypatch.setattr(module, "member_probabilities", lambda *_: each)
+    result = measured()
+    own = result.probabilities["candidate"]
+    found = result.evaluation.members
+    assert [(one.architecture, one.weight) for one in found] == [("first", 0.75), ("second", 0.25)]
+    for place, one in enumerate(found):
+        metrics = compute_metrics(held_out.labels, each[:, place], held_out.classes)
+        assert one.scores.metrics == metrics
+        candidate = compute_metrics(held_out.labels, own, held_out.classes)
+        assert one.gain.estimate == pytest.approx(candidate.macro_f1 - metrics.macro_f1)
+    assert Evaluation.from_json(json.loads(json.dumps(result.evaluation.to_json()))) == result.evaluation
 
 
 def test_both_models_are_held_against_each_other_on_the_rolling_test(measured, champion, make_photos, held_out):

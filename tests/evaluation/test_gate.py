@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from quality_gate.evaluation.bootstrap import Interval, PairedDifference
 from quality_gate.evaluation.gate import GateResult, RuleResult, apply_gate
-from quality_gate.evaluation.scores import ChampionComparison, CrossValidation, Margin, RollingTest, WatchedScores
+from quality_gate.evaluation.scores import ChampionComparison, CrossValidation, Margin, RollingTest
+from quality_gate.evaluation.watched_scores import WatchedScores
 from quality_gate.models.watched_class import WatchedClass
 from quality_gate.settings import GateSettings
 

@@ -9,6 +9,7 @@ from sklearn import metrics as reference
 
 from quality_gate.evaluation.metrics import (
     Metrics,
+    class_errors,
     class_recall_samples,
     compute_metrics,
     confusion_matrix,
@@ -36,6 +37,55 @@ def test_metrics_of_a_class_equal_those_of_scikit_learn(seed, photos):
     for index, each in enumerate(per_class.values()):
         expected = [column[index] for column in values]
         assert (each.precision, each.recall, each.f1, each.support) == pytest.approx(tuple(expected), abs=1e-12)
+
+
+@settings(deadline=None, max_examples=30)
+@given(st.integers(0, 2**32 - 1), st.integers(3, 40))
+def test_how_well_a_class_is_ranked_and_how_far_its_probability_is_off_equal_scikit_learns(seed, rest):
+    labels, probabilities = some_answers(seed, rest + 3)
+    labels[:3] = range(3)
+    metrics = compute_metrics(labels, probabilities, CLASSES)
+    for index, each in enumerate(metrics.per_class.values()):
+        of_class, score = labels == index, probabilities[:, index]
+        assert each.roc_auc == pytest.approx(reference.roc_auc_score(of_class, score))
+        assert each.pr_auc == pytest.approx(reference.average_precision_score(of_class, score))
+        assert each.brier == pytest.approx(reference.brier_score_loss(of_class, score))
+    assert sum(each.brier for each in metrics.per_class.values()) == pytest.approx(metrics.brier)
+    assert metrics.mean("roc_auc") == pytest.approx(metrics.roc_auc_ovr)
+
+
+@settings(deadline=None, max_examples=20)
+@given(st.integers(0, 2**32 - 1), st.integers(1, 40))
+def test_means_weighed_by_photos_equal_those_of_scikit_learn(seed, photos):
+    labels, probabilities = some_answers(seed, photos)
+    answered = probabilities.argmax(axis=1)
+    expected = reference.precision_recall_fscore_support(labels, answered, average="weighted", zero_division=0)[:3]
+    metrics = compute_metrics(labels, probabilities, CLASSES)
+    assert [metrics.weighted(figure) for figure in ("precision", "recall", "f1")] == pytest.approx(list(expected))
+
+
+def test_the_calibration_error_of_a_class_weighs_the_gap_of_each_tenth_by_its_photos():
+    probabilities = np.array([[0.85, 0.15], [0.81, 0.19], [0.3, 0.7], [0.22, 0.78]])
+    labels = np.array([0, 1, 1, 0])
+    # Of the first class two photos at 0.83, of which one is of it; one at 0.3 that is not, one at 0.22 that is.
+    # Both at 0.3 and 0.22 lie in the tenth that ends with 0.3.
+    assert class_errors(labels, probabilities)[1, 0] == pytest.approx((2 * 0.33 + abs(0.3 + 0.22 - 1)) / 4)
+
+
+def test_figures_of_classes_are_named_for_a_tracker_and_undefined_ones_left_out():
+    labels, probabilities = np.array([0, 0, 1]), np.full((3, 3), 1 / 3)
+    named = compute_metrics(labels, probabilities, CLASSES).of_classes("test_")
+    assert named["test_recall/noise"] == 1.0
+    assert "test_roc_auc/onion" in named
+    assert "test_roc_auc/potato" not in named
+    assert not any("support" in name for name in named)
+
+
+def test_undefined_figures_of_a_class_are_null_in_json_and_come_back():
+    metrics = compute_metrics(np.array([0, 0, 1]), np.full((3, 3), 1 / 3), CLASSES)
+    values = json.loads(json.dumps(metrics.to_json(), allow_nan=False))
+    assert values["per_class"]["potato"]["roc_auc"] is None
+    assert math.isnan(Metrics.from_json(values).per_class["potato"].roc_auc)
 
 
 def test_metrics_are_those_of_the_resample_in_which_each_photo_counts_once():

@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 
 from quality_gate.errors import UserError
 from quality_gate.evaluation.bootstrap import recall_interval
-from quality_gate.evaluation.scores import WatchedScores
 from quality_gate.evaluation.watched import (
     measure_watched,
     photos_to_claim,
@@ -19,6 +18,7 @@ from quality_gate.evaluation.watched import (
     watch,
     watched_sentence,
 )
+from quality_gate.evaluation.watched_scores import WatchedScores
 from quality_gate.models.manifest import RoutingCertificate
 from quality_gate.models.watched_class import WatchedClass, answer
 from quality_gate.settings import WatchedClassSettings

@@ -75,7 +75,7 @@ def test_a_manifest_of_version_1_is_read_with_its_only_view(tmp_path):
         views = values["preprocessing"].pop("views")
         values["preprocessing"]["resize"] = views[0]
         values["format_version"] = 1
-        del values["precision"], values["watched"]
+        del values["precision"], values["watched"], values["members"]
 
     edit(tmp_path, to_version_1)
 
@@ -87,7 +87,7 @@ def test_a_manifest_of_version_2_is_read_with_its_only_precision(tmp_path):
 
     def to_version_2(values):
         values["format_version"] = 2
-        del values["precision"], values["watched"]
+        del values["precision"], values["watched"], values["members"]
 
     edit(tmp_path, to_version_2)
 
@@ -99,9 +99,21 @@ def test_a_manifest_of_version_3_is_read_without_a_watched_class(tmp_path):
 
     def to_version_3(values):
         values["format_version"] = 3
-        del values["watched"]
+        del values["watched"], values["members"]
 
     edit(tmp_path, to_version_3)
+
+    assert ModelManifest.load(tmp_path) == MANIFEST
+
+
+def test_a_manifest_of_version_4_is_read_as_that_of_a_single_network(tmp_path):
+    MANIFEST.save(tmp_path)
+
+    def to_version_4(values):
+        values["format_version"] = 4
+        del values["members"]
+
+    edit(tmp_path, to_version_4)
 
     assert ModelManifest.load(tmp_path) == MANIFEST
 
@@ -131,7 +143,7 @@ def test_a_manifest_of_an_unknown_version_is_refused_by_file_and_version(version
     MANIFEST.save(tmp_path)
     edit(tmp_path, lambda values: values.update(format_version=version))
 
-    with pytest.raises(UnknownModelFormat, match=rf"model\.json: format version {version}; this version reads 1 to 4"):
+    with pytest.raises(UnknownModelFormat, match=rf"model\.json: format version {version}; this version reads 1 to 5"):
         ModelManifest.load(tmp_path)
 
 

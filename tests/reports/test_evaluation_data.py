@@ -57,6 +57,9 @@ def table(held_out):
     return pd.DataFrame(
         {
             "image_id": held_out.image_ids[::-1],
+            "is_readable": True,
+            "split": "test",
+            "label": CLASSES[0],
             "brightness": np.linspace(0.9, 0.1, PHOTOS),
             "sharpness": 100.0,
             "width": 40.0,

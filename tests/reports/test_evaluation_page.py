@@ -16,10 +16,11 @@ from quality_gate.evaluation.scores import (
     CrossValidation,
     Evaluation,
     Margin,
+    MemberScores,
     Scores,
-    WatchedScores,
 )
 from quality_gate.evaluation.slices import Slice
+from quality_gate.evaluation.watched_scores import WatchedScores
 from quality_gate.models.manifest import RoutingCertificate
 from quality_gate.models.watched_class import WatchedClass
 from quality_gate.reports import evaluation_page as module
@@ -27,6 +28,7 @@ from quality_gate.reports import evaluation_plots
 from quality_gate.reports.error_photos import Evidence, WorstError
 from quality_gate.reports.evaluation_data import ReportData
 from quality_gate.reports.evaluation_page import evaluation_page
+from quality_gate.reports.key_findings import Background
 from quality_gate.training.history import Epoch
 
 CLASSES = ("onion", "<script>alert(1)</script>", "tomato")
@@ -79,6 +81,7 @@ def data(routing=CERTIFICATE, others=(), **changes):
         {"brightness": (dark(),)},
         points,
         "class_activation",
+        Background(40, 1, 2, dict.fromkeys(CLASSES, 10), "efficientnet_lite0", "efficientnet_lite0", "sampler", 0.8),
     )
     return replace(whole, **changes)
 
@@ -233,10 +236,17 @@ def test_the_page_needs_nothing_from_outside(passed):
 def test_every_picture_says_what_it_shows():
     error = worst_error(evidence=Evidence(photo_bytes("grey"), photo_bytes("blue")))
     images = Parsed(page(shown=data(worst=(error,)))).images
-    assert len(images) == 7
+    assert len(images) == 11
     assert all(len(image["alt"]) > 20 for image in images)
-    assert f"{CLASSES[1]} taken for tomato (1)" in images[0]["alt"]
-    assert [image["alt"] for image in images[4:]] == [
+    of_classes = [
+        "ROC curves",
+        "Precision against recall",
+        "Calibration of each class",
+        "Confidence of 4 right answers",
+    ]
+    assert all(image["alt"].startswith(told) for image, told in zip(images, of_classes, strict=False))
+    assert f"{CLASSES[1]} taken for tomato (1)" in images[4]["alt"]
+    assert [image["alt"] for image in images[8:]] == [
         "a/b.jpg: onion, taken for tomato",
         "What in a/b.jpg spoke for the answer tomato",
         "What in a/b.jpg spoke for the true class onion",
@@ -351,10 +361,41 @@ def test_many_classes_get_a_list_of_the_most_frequent_errors():
     text = Parsed(
         page(
             evaluation(classes=classes, candidate=measured, baselines={}),
-            shown=replace(data(), labels=labels, probabilities={"candidate": probabilities}),
+            shown=replace(
+                data(),
+                labels=labels,
+                probabilities={"candidate": probabilities},
+                known=replace(data().known, learnt=dict.fromkeys(classes, 10)),
+            ),
         )
     ).text
     assert "class 3 → class 4 1 100.0%" in text
+
+
+def test_the_key_findings_stand_before_the_rules():
+    text = Parsed(page()).text
+    assert text.index("Key findings") < text.index("The gate Every rule")
+    assert "1 of 40 files cannot be read, 2 more are left out" in text
+
+
+def test_each_class_has_its_figures_against_the_rest_and_both_means_below():
+    html = page()
+    table = html.split("<h2>Each class</h2>")[1].split("</table>")[0]
+    for title in ("ROC AUC", "PR AUC", "Brier", "Calibration error"):
+        assert title in table
+    metrics = scores(answers()).metrics
+    assert f">{metrics.weighted('f1'):.3f}<" in table.split("Weighed by photos")[1]
+
+
+def test_the_members_of_an_ensemble_stand_beside_it_with_what_it_gains():
+    members = (
+        MemberScores("resnet18", 0.75, scores(answers()), Margin(0.012, Interval(-0.01, 0.03))),
+        MemberScores("compact_cnn/4", 0.25, scores(answers()), Margin(0.2, Interval(0.1, 0.3))),
+    )
+    text = Parsed(page(members=members)).text
+    assert "Member 1: resnet18 Member 2: compact_cnn/4 Baseline: histogram" in text
+    assert "resnet18 with a weight of 0.750, whose macro F1 alone it changes by +0.012 (95% interval −0.010 to" in text
+    assert "The candidate is an ensemble" not in Parsed(page()).text
 
 
 def difference(estimate):

@@ -43,11 +43,18 @@ def test_no_figure_needs_pyplot(monkeypatch):
     assert svg(figures.training_figure([epoch(0, best=True)]))
 
 
-def test_the_confusion_matrix_writes_every_count_into_its_cell_and_leaves_empty_cells_empty():
+def test_the_confusion_matrix_writes_every_count_with_its_share_of_the_row_and_leaves_empty_cells_empty():
     (axes,) = figures.confusion_figure(COUNTS, CLASSES).axes
     cells = {text.get_position(): text.get_text() for text in axes.texts}
     # Position is (answer, true class).
-    assert cells == {(0.5, 0.5): "8", (1.5, 0.5): "2", (1.5, 1.5): "9", (2.5, 1.5): "1", (2.5, 2.5): "10"}
+    assert cells == {
+        (0.5, 0.5): "8\n80%", (1.5, 0.5): "2\n20%", (1.5, 1.5): "9\n90%", (2.5, 1.5): "1\n10%", (2.5, 2.5): "10\n100%",
+    }  # fmt: skip
+
+
+def test_where_cells_are_small_the_count_stands_alone():
+    (axes,) = figures.confusion_figure(np.eye(9, dtype=np.int64) * 12, [f"class {number}" for number in range(9)]).axes
+    assert set(texts(axes)) == {"12"}
 
 
 def test_the_confusion_matrix_reads_from_top_to_bottom():

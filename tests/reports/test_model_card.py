@@ -6,6 +6,7 @@ from quality_gate.evaluation.bootstrap import Interval
 from quality_gate.evaluation.gate import GateResult, RuleResult
 from quality_gate.evaluation.measured import Measured
 from quality_gate.models.manifest import ModelManifest
+from quality_gate.models.member import Member
 from quality_gate.reports.model_card import environment, model_card, model_card_markdown
 from quality_gate.settings import EvaluationSettings, TrainingSettings
 from quality_gate.training.history import Epoch, TrainingHistory
@@ -55,6 +56,17 @@ def test_the_card_has_figures_with_intervals_and_the_baselines_beside_them(make_
     assert "| the test set is small. | – | – | – | warning |" in text
     assert "| onion (too few) | 20 | 0.900 | 0.900 | 0.123 to 0.987 | 0.900 |" in text
     assert "\n\n\n" not in text
+
+
+def test_the_members_of_an_ensemble_are_told_with_their_weights(make_card):
+    card = make_card()
+    members = tuple(
+        Member(name, (0.5,) * 3, (0.25,) * 3, 1.0, weight) for name, weight in (("big", 0.9), ("small", 0.1))
+    )
+    text = model_card_markdown(replace(card, manifest=replace(card.manifest, members=members)))
+    row = "| Members | big with a weight of 0.900, small with a weight of 0.100; their probabilities are averaged |"
+    assert f"\n{row}\n| Classes |" in text
+    assert "| Members |" not in model_card_markdown(card)
 
 
 def test_the_card_tells_the_certificate_and_its_limits(make_card):

@@ -1,7 +1,7 @@
 import numpy as np
 
 from quality_gate.evaluation.bootstrap import Interval
-from quality_gate.evaluation.scores import WatchedScores
+from quality_gate.evaluation.watched_scores import WatchedScores
 from quality_gate.models.watched_class import WatchedClass
 from quality_gate.reports.watched_chart import watched_figure
 

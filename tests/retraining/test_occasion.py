@@ -1,14 +1,17 @@
 import json
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 from uuid import uuid4
 
 import pytest
 
+from quality_gate.evaluation.bootstrap import Interval
 from quality_gate.home import Home
 from quality_gate.ledger import Ledger
 from quality_gate.monitoring.database import Database
 from quality_gate.monitoring.prediction_log import PredictionLog
 from quality_gate.performance_settings import PerformanceSettings
+from quality_gate.retraining import occasion as module
 from quality_gate.retraining.occasion import retraining_state
 from quality_gate.review.desk import ReviewDesk
 from quality_gate.review.verdict import Review
@@ -64,6 +67,18 @@ def test_of_a_new_champion_nothing_is_known_but_when_it_was_trained_and_tried(st
     assert found.last_attempt == local(TRAINED + timedelta(days=2))
     assert (found.drift_alarm, found.promise_is_broken, found.new_reviewed_photos) == ("", False, 0)
     assert found.class_precision == {}
+    assert found.macro_f1 is None
+
+
+def test_the_figures_of_production_are_those_of_the_performance_report(state, monkeypatch):
+    macro_f1, precision = (SimpleNamespace(interval=Interval(low, low + 0.1)) for low in (0.6, 0.7))
+    classes = {"onion": SimpleNamespace(precision=precision), "potato": SimpleNamespace(precision=None)}
+    whole = SimpleNamespace(scores={"macro_f1": macro_f1}, per_class=classes)
+    report = SimpleNamespace(whole=whole, promise_is_broken=False)
+    monkeypatch.setattr(module, "champion_report", lambda *_: report)
+    found = state()
+    assert found.macro_f1 == macro_f1.interval
+    assert found.class_precision == {"onion": precision.interval}
 
 
 def test_the_newest_window_of_the_champion_decides_about_drift(state, looked_for_drift):

@@ -19,7 +19,8 @@ def quiet():
     """Nothing has happened since the champion was trained two weeks ago."""
     return RetrainingState(
         NOW, last_training=TRAINED, last_attempt=TRAINED, drift_alarm="", promise_is_broken=False,
-        new_reviewed_photos=499, class_precision={"onion": Interval(0.7, 0.8), "potato": Interval(0.95, 0.99)},
+        new_reviewed_photos=499, macro_f1=Interval(0.78, 0.85),
+        class_precision={"onion": Interval(0.7, 0.8), "potato": Interval(0.95, 0.99)},
     )  # fmt: skip
 
 
@@ -35,6 +36,7 @@ def test_without_a_reason_nothing_is_trained(quiet):
         ({"drift_alarm": "brightness lower by 0.3"}, "drift (brightness lower by 0.3)"),
         ({"promise_is_broken": True}, "accepted answers are more often wrong than the certificate promised"),
         ({"new_reviewed_photos": 1500}, "1,500 reviewed photos are new (new_reviewed_photos: 500)"),
+        ({"macro_f1": Interval(0.7, 0.79)}, "macro F1 is below 0.8 (95% interval 0.700 to 0.790)"),
         (
             {"class_precision": {"onion": Interval(0.6, 0.79)}},
             "the precision of onion is below 0.8 (95% interval 0.600 to 0.790)",
@@ -61,11 +63,16 @@ def test_all_reasons_are_told(quiet):
 def test_every_reason_can_be_switched_off(quiet):
     all_at_once = replace(
         quiet, now=NOW + timedelta(days=60), drift_alarm="blur", promise_is_broken=True, new_reviewed_photos=10_000,
-        class_precision={"onion": Interval(0.1, 0.2)},
+        macro_f1=Interval(0.1, 0.2), class_precision={"onion": Interval(0.1, 0.2)},
     )  # fmt: skip
-    assert len(decide(all_at_once, SETTINGS).reasons) == 5
+    assert len(decide(all_at_once, SETTINGS).reasons) == 6
     off = TriggerSettings(
-        on_drift_alarm=False, on_broken_promise=False, new_reviewed_photos=None, min_class_precision=None, every=None
+        on_drift_alarm=False,
+        on_broken_promise=False,
+        new_reviewed_photos=None,
+        min_macro_f1=None,
+        min_class_precision=None,
+        every=None,
     )
     assert decide(all_at_once, off).reasons == ()
 
