@@ -261,16 +261,18 @@ def _mean_and_deviation(grey: Image.Image) -> tuple[float, float]:
 
 def _laplacian_variance(grey: Image.Image) -> float:
     """Variance of the 4-neighbour Laplacian (Pech-Pacheco et al. 2000); 0 for pictures under 3 pixels wide or high."""
-    pixels = np.asarray(grey, dtype=np.int16)
+    pixels = np.asarray(grey).astype(np.int16)
     if min(pixels.shape) < 3:
         return 0.0
-    laplacian = pixels[:-2, 1:-1] + pixels[2:, 1:-1]
-    laplacian += pixels[1:-1, :-2]
-    laplacian += pixels[1:-1, 2:]
-    laplacian -= 4 * pixels[1:-1, 1:-1]
-    # Whole numbers up to 1020, and at most THUMBNAIL_EDGE of them in a row: these sums are exact.
-    mean = int(laplacian.sum(dtype=np.int32)) / laplacian.size
-    mean_square = (
-        int(np.square(laplacian, dtype=np.int32).sum(axis=1, dtype=np.int32).sum(dtype=np.int64)) / laplacian.size
-    )
-    return max(0.0, mean_square - mean**2)
+    # In one row after the other numpy is quicker than in many short ones; what is wrong at both ends of each stays out.
+    width = pixels.shape[1]
+    flat = pixels.ravel()
+    inner = flat[width:-width]
+    laplacian = flat[: -2 * width] + flat[2 * width :]
+    laplacian[1:] += inner[:-1]
+    laplacian[:-1] += inner[1:]
+    laplacian -= 4 * inner
+    # Whole numbers: these sums are exact, and so the same on every machine.
+    values = laplacian.reshape(-1, width)[:, 1:-1].astype(np.float64).ravel()
+    mean = float(values.sum()) / values.size
+    return max(0.0, float(values @ values) / values.size - mean**2)
