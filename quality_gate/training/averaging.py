@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import torch
     from torch import nn
     from torch.optim.swa_utils import AveragedModel
+
+    _Tensors = tuple[torch.Tensor, ...] | list[torch.Tensor]
 
 
 def averaged(network: nn.Module, decay: float) -> AveragedModel:
@@ -24,10 +25,10 @@ def averaged(network: nn.Module, decay: float) -> AveragedModel:
     import torch
     from torch.optim.swa_utils import AveragedModel
 
-    def follow(averages: Sequence[torch.Tensor], current: Sequence[torch.Tensor], steps: torch.Tensor | int) -> None:
+    def follow(averages: _Tensors, current: _Tensors, steps: torch.Tensor | int) -> None:
         kept = min(decay, (1 + int(steps)) / (10 + int(steps)))
         with torch.no_grad():
-            for average, value in zip(averages, current, strict=True):
-                average.lerp_(value, 1 - kept)
+            # All at once on a GPU, one after the other on the processor; torch's own averages call it too.
+            torch._foreach_lerp_(averages, current, 1 - kept)
 
     return AveragedModel(network, multi_avg_fn=follow)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from quality_gate.training.acceleration import Acceleration, resident, to_device
 from quality_gate.training.losses import FocalCrossEntropy, class_weights, mixup, soft_targets
 from quality_gate.training.recipe import Recipe
 
@@ -39,9 +40,10 @@ class Objective:
     """Draws the rows of a step and gives the loss of a network on them.
 
     Attributes:
-        train: the training rows.
+        train: the training rows; the inputs may lie on the device.
         recipe: how to train.
         device: where the network is.
+        acceleration: how the device is used.
         prepare: changes a batch of inputs before the network sees it.
         generator: of the rows drawn and of ``prepare``.
         criterion: loss of logits against targets.
@@ -50,6 +52,7 @@ class Objective:
     train: Rows
     recipe: Recipe
     device: torch.device
+    acceleration: Acceleration
     prepare: Prepare | None
     generator: torch.Generator
     criterion: FocalCrossEntropy
@@ -63,14 +66,18 @@ class Objective:
         device: torch.device,
         prepare: Prepare | None,
         generator: torch.Generator,
+        acceleration: Acceleration | None = None,
     ) -> Objective:
-        """The objective of a recipe, for a network of so many classes."""
+        """The objective of a recipe, for a network of so many classes; None accelerates as the device can."""
         import torch
 
+        acceleration = acceleration or Acceleration.of(device)
+        if acceleration.resident:
+            train = Rows(resident(train.inputs, device), train.labels)
         weighted = recipe.balance in ("loss", "both")
         weights = class_weights(train.labels, classes) if weighted else np.ones(classes, dtype=np.float32)
         criterion = FocalCrossEntropy(torch.from_numpy(weights).to(device), recipe.focal_gamma)
-        return cls(train, recipe, device, prepare, generator, criterion)
+        return cls(train, recipe, device, acceleration, prepare, generator, criterion)
 
     def steps(self, count: int | None = None) -> tuple[torch.Tensor, ...]:
         """Row numbers of each step: of one pass, or of ``count`` steps."""
@@ -90,27 +97,26 @@ class Objective:
         """Mean loss of ``network`` on the rows of these numbers."""
         import torch
 
-        batch = self.train.inputs[rows].float()
-        if self.prepare:
-            batch = self.prepare(batch, self.generator)
-        inputs = to_device(batch, self.device)
-        labels = torch.from_numpy(self.train.labels)[rows].to(self.device)
+        inputs = self.inputs(rows)
+        labels = to_device(torch.from_numpy(self.train.labels)[rows], self.device, torch.int64)
         targets = soft_targets(labels, len(self.criterion.weights), self.recipe.label_smoothing)
         if self.recipe.mixup:
             inputs, targets = mixup(inputs, targets, self.recipe.mixup)
-        with torch.autocast(self.device.type, enabled=self.device.type == "cuda"):
+        with self.acceleration.autocast(self.device):
             logits = network(inputs)
         return self.criterion(logits, targets)
+
+    def inputs(self, rows: torch.Tensor) -> torch.Tensor:
+        """The rows of these numbers as the network is given them."""
+        kept = self.train.inputs
+        batch = kept[to_device(rows, kept.device, rows.dtype)]
+        if self.acceleration.prepare_on_device:
+            batch = to_device(batch, self.device, channels_last=False)
+        if self.prepare:
+            batch = self.prepare(batch.float(), self.generator)
+        return to_device(batch, self.device, channels_last=self.acceleration.channels_last)
 
 
 def balanced_weights(labels: NDArray[np.int64]) -> NDArray[np.float64]:
     """Sampling weight of each row that makes every class equally frequent; class numbers in, shape (rows,)."""
     return 1.0 / np.bincount(labels)[labels]
-
-
-def to_device(batch: torch.Tensor, device: torch.device) -> torch.Tensor:
-    """A batch in single precision on the device, photos and maps with their channels last."""
-    import torch
-
-    layout = torch.channels_last if batch.dim() == 4 else torch.contiguous_format
-    return batch.to(device, torch.float32, memory_format=layout)

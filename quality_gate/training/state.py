@@ -6,6 +6,7 @@ import copy
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from quality_gate.training.acceleration import Acceleration
 from quality_gate.training.averaging import averaged
 from quality_gate.training.history import Epoch, TrainingHistory
 from quality_gate.training.recipe import Recipe
@@ -27,7 +28,7 @@ class TrainingState:
         optimiser: AdamW over all parameters that may ever learn.
         plateau: lowers the learning rate.
         peak_rate: the highest learning rate, where a schedule leads from step to step.
-        scaler: of the losses in mixed precision; idle on the CPU.
+        scaler: of the losses where small gradients would vanish; else idle.
         generator: draws the rows.
         history: the passes so far.
         best: the state of the best pass.
@@ -44,13 +45,21 @@ class TrainingState:
     best: dict[str, torch.Tensor] = field(default_factory=dict)
 
     @classmethod
-    def start(cls, network: nn.Module, recipe: Recipe, device: torch.device) -> TrainingState:
+    def start(
+        cls, network: nn.Module, recipe: Recipe, device: torch.device, acceleration: Acceleration
+    ) -> TrainingState:
         """The state before the first pass; also seeds torch, whose dropout has no generator of its own."""
         import torch
 
         torch.manual_seed(recipe.seed)
         parameters = [parameter for parameter in network.parameters() if parameter.requires_grad]
-        optimiser = torch.optim.AdamW(parameters, lr=recipe.learning_rate, weight_decay=recipe.weight_decay)
+        optimiser = torch.optim.AdamW(
+            parameters,
+            lr=recipe.learning_rate,
+            weight_decay=recipe.weight_decay,
+            # Not False, which would choose another loop over the weights than None.
+            fused=acceleration.fused or None,
+        )
         return cls(
             network=network,
             average=averaged(network, recipe.ema_decay) if recipe.ema_decay else None,
@@ -59,7 +68,7 @@ class TrainingState:
                 optimiser, mode="max", factor=0.5, patience=max(recipe.patience // 2 - 1, 0)
             ),
             peak_rate=recipe.learning_rate,
-            scaler=torch.amp.GradScaler(device.type, enabled=device.type == "cuda"),
+            scaler=acceleration.scaler(device),
             generator=torch.Generator().manual_seed(recipe.seed),
         )
 

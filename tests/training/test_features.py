@@ -178,3 +178,14 @@ def test_a_damaged_backbone_file_is_exported_again(network, photos, tmp_path):
     (tmp_path / exported.with_suffix(".sqlite").name).unlink()
 
     assert (see(network, photos, tmp_path).features == seen.features).all()
+
+
+def test_batches_of_a_gpu_hold_what_the_processor_sees_photo_by_photo(network, photos, encoded, tmp_path, monkeypatch):
+    expected = see(network, photos, tmp_path / "processor")
+    monkeypatch.setattr("quality_gate.data.batches.BATCH_PHOTOS", 4)
+    monkeypatch.setattr(module, "_CpuEmbedding", lambda network, _size, _path: module._BatchEmbedding(network, CPU))
+
+    found = see(network, photos, tmp_path / "gpu")
+
+    torch.testing.assert_close(found.activations, expected.activations, rtol=5e-3, atol=5e-3)
+    np.testing.assert_allclose(found.features, expected.features, atol=5e-3)
