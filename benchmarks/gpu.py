@@ -170,11 +170,11 @@ def gate_loop(
         state.network = torch.compile(network)
     objective = WatchedObjective.of(rows, classes, recipe, device, shift_and_mirror, state.generator, acceleration)
     train_pass(state, objective)
-    objective.seconds.clear()  # type: ignore[attr-defined]
+    objective.seconds.clear()
     started = _now(device)
     train_pass(state, objective)
     seconds = _now(device) - started
-    return load.steps * load.batch / seconds, sum(objective.seconds) / seconds  # type: ignore[attr-defined]
+    return load.steps * load.batch / seconds, sum(objective.seconds) / seconds
 
 
 def ways(device: torch.device) -> dict[str, Acceleration]:

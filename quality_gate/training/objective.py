@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -67,7 +67,7 @@ class Objective:
         prepare: Prepare | None,
         generator: torch.Generator,
         acceleration: Acceleration | None = None,
-    ) -> Objective:
+    ) -> Self:
         """The objective of a recipe, for a network of so many classes; None accelerates as the device can."""
         import torch
 

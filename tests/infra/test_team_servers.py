@@ -16,6 +16,8 @@ import yaml
 pytestmark = pytest.mark.slow
 
 VARIABLE = re.compile(r"(?<!\$)\$\{([A-Z_]+):[?-]([^}]*)\}")
+# What is slow on a busy machine is not wrong.
+PATIENCE = 120
 SECRETS = {"OBJECTS_KEY_ID": "team", "OBJECTS_KEY": "k" * 24, "ZENML_ADMIN_PASSWORD": "opens-it-1"}
 
 
@@ -37,7 +39,7 @@ class Servers:
         """The address of a service; ``instead`` says what stands for an address or folder of a container."""
         service, port = self.services[name], free_port()
         inside = service["ports"][0].rpartition(":")[2]
-        instead = {inside: str(port), "0.0.0.0": "127.0.0.1"} | instead  # noqa: S104 - of the container
+        instead = {inside: str(port), "0.0.0.0": "127.0.0.1"} | instead
         command = [instead.get(part, part) for part in service["command"]]
         environment = {key: self._filled(value, instead) for key, value in service["environment"].items()}
         probe = service["healthcheck"]["test"][-1]
@@ -53,11 +55,11 @@ class Servers:
         return f"http://127.0.0.1:{port}"
 
     def wait(self, url, name):
-        deadline = time.monotonic() + 300
+        deadline = time.monotonic() + 900
         while True:
             assert self.running[-1].poll() is None, (self.folder / f"{name}.log").read_text()
             try:
-                if httpx.get(url).status_code == 200:
+                if httpx.get(url, timeout=PATIENCE).status_code == 200:
                     return
             except httpx.TransportError:
                 pass
@@ -68,7 +70,7 @@ class Servers:
         for process in self.running:
             os.killpg(process.pid, signal.SIGTERM)
         for process in self.running:
-            process.wait(timeout=120)
+            process.wait(timeout=PATIENCE)
 
     def _start(self, name, command, environment):
         own = {"HOME": str(self.folder), "ZENML_CONFIG_PATH": str(self.folder), "ZENML_ANALYTICS_OPT_IN": "false"}
@@ -81,7 +83,7 @@ class Servers:
         self.running.append(process)
 
     def _filled(self, value, instead):
-        filled = VARIABLE.sub(lambda found: SECRETS.get(found[1], found[2] if ":-" in found[0] else "x" * 24), value)
+        filled = VARIABLE.sub(lambda found: SECRETS.get(found[1], found[2] if ":-" in found[0] else "x" * 48), value)
         return instead.get(filled, filled)
 
 
@@ -94,16 +96,17 @@ def servers(infra, tmp_path):
 
 def test_zenml_answers_and_lets_the_administrator_in_and_nobody_else(servers, tmp_path):
     store = servers.services["zenml"]["environment"]["ZENML_STORE_URL"]
-    store = VARIABLE.sub("x" * 24, store)
+    store = VARIABLE.sub("x" * 48, store)
 
     url = servers.start("zenml", instead={store: f"sqlite:///{tmp_path}/zenml.db"})
 
     def login(password):
-        return httpx.post(f"{url}/api/v1/login", data={"username": "admin", "password": password}).status_code
+        form = {"username": "admin", "password": password}
+        return httpx.post(f"{url}/api/v1/login", data=form, timeout=PATIENCE).status_code
 
     assert login(SECRETS["ZENML_ADMIN_PASSWORD"]) == 200
     assert login("") == login("wrong") == 401
-    assert httpx.get(f"{url}/api/v1/stacks").status_code == 401
+    assert httpx.get(f"{url}/api/v1/stacks", timeout=PATIENCE).status_code == 401
 
 
 def test_mlflow_keeps_runs_in_postgresql_and_hands_files_on_to_the_object_store(servers, postgres, tmp_path):
@@ -121,7 +124,7 @@ def test_mlflow_keeps_runs_in_postgresql_and_hands_files_on_to_the_object_store(
     url = servers.start(
         "mlflow",
         instead={
-            VARIABLE.sub("x" * 24, settings["MLFLOW_BACKEND_STORE_URI"]): database,
+            VARIABLE.sub("x" * 48, settings["MLFLOW_BACKEND_STORE_URI"]): database,
             settings["MLFLOW_S3_ENDPOINT_URL"]: objects,
         },
     )
@@ -135,9 +138,8 @@ def test_mlflow_keeps_runs_in_postgresql_and_hands_files_on_to_the_object_store(
     assert client.get_run(run.info.run_id).data.metrics == {"macro_f1": 0.9}
     (kept,) = [one["Key"] for one in store.list_objects_v2(Bucket="mlflow")["Contents"]]
     assert kept.endswith(f"{run.info.run_id}/artifacts/report.html")
-    assert httpx.get(f"{url}/health", headers={"Host": "elsewhere.example"}).status_code in (200, 403)
-    refused = httpx.get(f"{url}/api/2.0/mlflow/experiments/get?experiment_id=0", headers={"Host": "elsewhere.example"})
-    assert refused.status_code == 403
+    asked = f"{url}/api/2.0/mlflow/experiments/get?experiment_id=0"
+    assert httpx.get(asked, headers={"Host": "elsewhere.example"}, timeout=PATIENCE).status_code == 403
 
 
 def test_evidently_shows_the_workspace(servers, tmp_path):
@@ -145,4 +147,4 @@ def test_evidently_shows_the_workspace(servers, tmp_path):
 
     url = servers.start("evidently", instead={"/workspace": str(tmp_path / "windows")})
 
-    assert httpx.get(f"{url}/api/projects").json() == []
+    assert httpx.get(f"{url}/api/projects", timeout=PATIENCE).json() == []
