@@ -3,9 +3,10 @@
 All of a network is trained, at 224 pixels, on mirrored and shifted photos. The plain loop is that of a tutorial: a
 ``DataLoader`` with a worker a processor that decodes JPEG files, single precision, contiguous tensors, AdamW, the loss
 of each step looked at. The others are the gate's own loop (`quality_gate.training.fit.train_pass`), which decodes each
-photo once, with one measure at a time, and with all of them, as the gate trains on CUDA. ``waiting`` is the share of
-the time in which the loop is busy with getting its next batch; on a GPU, which lags behind the loop, less than that is
-lost. Weights are random: they cost the same. Needs torch, torchvision, timm, numpy, pandas and pillow.
+photo once and averages its weights too, with one measure at a time, and with all of them, as the gate trains on CUDA.
+``waiting`` is the share of the time in which the loop is busy with getting its next batch; on a GPU, which lags behind
+the loop, less than that is lost. Weights are random: they cost the same. Needs torch, torchvision, timm, numpy, pandas
+and pillow.
 
     python -m benchmarks.gpu [--photos FOLDER] [--cifar10 FOLDER] [--json FILE]
 
@@ -163,7 +164,7 @@ def gate_loop(
     network = _network(name, classes).to(device, memory_format=layout).train()  # type: ignore[call-overload]
     recipe = Recipe(
         epochs=1, rows_per_epoch=load.steps * load.batch, learning_rate=1e-4, weight_decay=0.01, batch_size=load.batch,
-        patience=1, seed=SEED, balance="none",
+        patience=1, seed=SEED, balance="none", ema_decay=0.99,
     )  # fmt: skip
     state = TrainingState.start(network, recipe, device, acceleration)
     if compiled:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from quality_gate.training.acceleration import Acceleration
-from quality_gate.training.averaging import averaged
+from quality_gate.training.averaging import WeightAverage, averaged
 from quality_gate.training.history import Epoch, TrainingHistory
 from quality_gate.training.recipe import Recipe
 
@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     import torch
     from torch import nn
     from torch.optim.lr_scheduler import ReduceLROnPlateau
-    from torch.optim.swa_utils import AveragedModel
 
 
 @dataclass
@@ -35,7 +34,7 @@ class TrainingState:
     """
 
     network: nn.Module
-    average: AveragedModel | None
+    average: WeightAverage | None
     optimiser: torch.optim.Optimizer
     plateau: ReduceLROnPlateau
     peak_rate: float
