@@ -23,14 +23,19 @@ PACKAGES = ("torch", "torchvision", "timm", "numpy", "pandas", "pillow")
 BARE_MACHINE = """
 import runpy, sys
 
-class Missing:
-    missing = frozenset(sys.argv.pop(1).split(","))
+missing = frozenset(sys.argv.pop(1).split(","))
+
+class Without:
+    def __init__(self, finder):
+        self.finder = finder
+
+    def __getattr__(self, name):
+        return getattr(self.finder, name)
 
     def find_spec(self, name, path=None, target=None):
-        if name.partition(".")[0] in self.missing:
-            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+        return None if name.partition(".")[0] in missing else self.finder.find_spec(name, path, target)
 
-sys.meta_path.insert(0, Missing())
+sys.meta_path[:] = [Without(finder) for finder in sys.meta_path]
 runpy.run_module("benchmarks.gpu", run_name="__main__")
 """
 
