@@ -1,8 +1,11 @@
 """Values that steps hand on as they are."""
 
-from typing import Any
+from __future__ import annotations
 
-from pydantic_core import CoreSchema, core_schema
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pydantic_core import CoreSchema
 
 
 class StepValue:
@@ -15,4 +18,7 @@ class StepValue:
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: Any) -> CoreSchema:
         """Accept instances of the class."""
+        # Here, so that training needs no pydantic.
+        from pydantic_core import core_schema
+
         return core_schema.is_instance_schema(cls)

@@ -295,7 +295,7 @@ def test_an_ensemble_comes_back_from_json_as_it_was():
             {"ensemble": {"members": [{}]}, "evaluation": {"cross_validation": {}}},
             "cross_validation measures a single network; expected ensemble.members: [], or",
         ),
-        ({"ensemble": {"members": [{}], "weights": [1.0]}}, "ensemble.weights: expected 2 weights"),
+        ({"ensemble": {"members": [{}], "weights": [1.0]}}, "ensemble.weights: expected 2 of them"),
         ({"transfer": {"fallback": ["efficientnet_lite0"]}}, "expected networks other than efficientnet_lite0"),
         ({"transfer": {"fallback": ["compact_cnn"]}}, "expected networks with published weights"),
         ({"transfer": {"fallback_below": 0.8}}, "fallback_below needs a network in fallback to go on to"),

@@ -11,7 +11,8 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-BATCH_PHOTOS = 16
+# What a GPU answers at once.
+BATCH_PHOTOS = 64
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")

@@ -19,6 +19,7 @@ from quality_gate.inference import PHOTOS_INPUT, open_session
 from quality_gate.models.export import export_backbone
 from quality_gate.models.manifest import UnknownModelFormat
 from quality_gate.preprocess import PreprocessingSpec, View, decode, make_view, normalise
+from quality_gate.training.acceleration import to_device
 from quality_gate.training.augment import augment
 from quality_gate.training.feature_cache import FeatureCache
 from quality_gate.training.mapped import tensor_in
@@ -116,7 +117,7 @@ class FrozenBackbone:
         self._embedding: _Embedding = (
             _CpuEmbedding(network, spec.size, folder / f"{digest}.onnx")
             if device.type == "cpu"
-            else _CudaEmbedding(network, device)
+            else _BatchEmbedding(network, device)
         )
         self._shapes = _shapes(network, spec.size, device)
 
@@ -242,7 +243,12 @@ class _CpuEmbedding:
         return ordered_map(embed, enumerate(photos), workers=workers)
 
 
-class _CudaEmbedding:
+class _BatchEmbedding:
+    """Of a GPU: a batch travels and is answered while the next one is being decoded.
+
+    In float16, not in bfloat16 as in training: finer, and what a frozen network answers has no gradient to lose.
+    """
+
     def __init__(self, network: TransferNetwork, device: torch.device) -> None:
         self._network = network
         self._device = device
@@ -255,15 +261,31 @@ class _CudaEmbedding:
         *,
         workers: int,
     ) -> Iterator[list[NDArray[np.generic]]]:
+        running: tuple[dict[Kind, torch.Tensor], list[int]] | None = None
+        for batch, sizes in tensor_batches(photos, read, workers=workers):
+            seen = self._answer(batch)
+            if running:
+                yield from _by_photo(*running, kinds)
+            running = seen, sizes
+        if running:
+            yield from _by_photo(*running, kinds)
+
+    def _answer(self, batch: NDArray[np.float32]) -> dict[Kind, torch.Tensor]:
+        """What the network sees; a GPU may still be at it."""
         import torch
 
-        for batch, sizes in tensor_batches(photos, read, workers=workers):
-            with torch.inference_mode(), torch.autocast("cuda"):
-                tensors = torch.from_numpy(batch).to(self._device, memory_format=torch.channels_last)
-                activations = self._network.trunk(tensors)
-                seen = {"features": self._network.features(activations), "activations": activations}
-            arrays = [seen[kind].cpu().numpy().astype(DTYPES[kind]) for kind in kinds]
-            yield from zip(*(np.split(array, np.cumsum(sizes)[:-1]) for array in arrays), strict=True)
+        with torch.inference_mode(), torch.autocast(self._device.type, dtype=torch.float16):
+            activations = self._network.trunk(to_device(torch.from_numpy(batch), self._device))
+            return {"features": self._network.features(activations), "activations": activations}
+
+
+def _by_photo(
+    seen: Mapping[Kind, torch.Tensor], sizes: Sequence[int], kinds: Sequence[Kind]
+) -> Iterator[list[NDArray[np.generic]]]:
+    """The arrays of each kind, photo by photo, of the rows of a batch; waits for the GPU."""
+    arrays = [seen[kind].cpu().numpy().astype(DTYPES[kind]) for kind in kinds]
+    parts = [np.split(array, np.cumsum(sizes)[:-1]) for array in arrays]
+    yield from map(list, zip(*parts, strict=True))
 
 
 def _key(image_id: str, row: Row, seed: int) -> str:

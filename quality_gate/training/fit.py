@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 from quality_gate.errors import UserError
 from quality_gate.evaluation.metrics import compute_metrics
 from quality_gate.inference import softmax
+from quality_gate.training.acceleration import Acceleration, resident, to_device
 from quality_gate.training.history import Epoch, StopReason, TrainingHistory
-from quality_gate.training.objective import Objective, Prepare, Rows, to_device
+from quality_gate.training.objective import Objective, Prepare, Rows
 from quality_gate.training.rank import ALONE, Rank
 from quality_gate.training.rate_finder import STEPS, find_learning_rate
 from quality_gate.training.recipe import Recipe
@@ -27,6 +28,9 @@ from quality_gate.training.unfreezing import StageGate, open_stages
 if TYPE_CHECKING:
     import torch
     from torch import nn
+
+# Photos or maps that are answered at once where nothing is learnt.
+_BATCH, _GPU_BATCH = 64, 512
 
 
 def fit(
@@ -42,12 +46,13 @@ def fit(
     on_epoch: Callable[[Epoch], None] | None = None,
     checkpoint: Checkpoint | None = None,
     rank: Rank = ALONE,
+    acceleration: Acceleration | None = None,
 ) -> TrainingHistory:
     """Train ``network`` in place and leave it at the state of its best epoch.
 
-    The best epoch has the highest validation macro F1, and among equals the lowest log loss. On CUDA the passes run
-    in mixed precision. With a checkpoint, a training that was interrupted goes on after its last whole pass and, on
-    the CPU, ends with the very weights it would have ended with.
+    The best epoch has the highest validation macro F1, and among equals the lowest log loss. On a GPU the passes run as
+    :class:`Acceleration` says, and validation in single precision. With a checkpoint, a training that was interrupted
+    goes on after its last whole pass and, on the CPU, ends with the very weights it would have ended with.
 
     Args:
         network: inputs to logits; parameters with ``requires_grad`` are trained.
@@ -63,6 +68,7 @@ def fit(
         checkpoint: where the state is left after each pass, and looked for at the start; removed at the end. Its key
             need not cover the recipe and the shapes of the network. Of several processes the first has one.
         rank: this process, where several train together; all end with the same weights and the same passes.
+        acceleration: how the device is used; None takes the fastest way.
 
     Returns:
         All passes, that of the untrained state first.
@@ -70,11 +76,14 @@ def fit(
     Raises:
         UserError: the learning rate is so high that the answers are no numbers any more.
     """
-    state = TrainingState.start(network, recipe, device)
+    acceleration = acceleration or Acceleration.of(device)
+    state = TrainingState.start(network, recipe, device, acceleration)
     gate = StageGate(stages)
     classes = predict_logits(network, train.inputs[:1], device).shape[1]
-    objective = Objective.of(train, classes, recipe, device, prepare, state.generator, rank)
-    checkpoint = checkpoint and replace(checkpoint, key=_identity(checkpoint.key, network, recipe))
+    objective = Objective.of(train, classes, recipe, device, prepare, state.generator, rank, acceleration)
+    if acceleration.resident:
+        validation = Rows(resident(validation.inputs, device), validation.labels)
+    checkpoint = checkpoint and replace(checkpoint, key=_identity(checkpoint.key, network, recipe, acceleration))
     saved = rank.agreed(checkpoint.read() if checkpoint else None)
     if saved:
         state.restore(saved)
@@ -88,7 +97,7 @@ def fit(
             opened = open_stages(recipe.unfreezing, len(gate), state.history)
             gate.open_last(opened)
             _set_training_mode(network, freeze_batch_norm)
-            loss = _one_pass(state, objective)
+            loss = train_pass(state, objective)
         epoch = _validate(state, validation, device, recipe, rank, loss, opened)
         state.record(epoch)
         if checkpoint:
@@ -104,16 +113,17 @@ def fit(
 
 
 def predict_logits(network: nn.Module, inputs: torch.Tensor, device: torch.device) -> NDArray[np.float32]:
-    """Logits, shape (rows, classes), of inputs on the CPU; the network is put into evaluation mode."""
+    """Logits, shape (rows, classes), of inputs on the CPU or the device; puts the network into evaluation mode."""
     import torch
 
     network.eval()
+    batches = torch.split(inputs, _BATCH if device.type == "cpu" else _GPU_BATCH)
     with torch.inference_mode():
-        parts = [network(to_device(batch, device)).float().cpu() for batch in torch.split(inputs, 64)]
-    return torch.cat(parts).numpy()
+        return torch.cat([network(to_device(batch, device)).float() for batch in batches]).cpu().numpy()
 
 
-def _one_pass(state: TrainingState, objective: Objective) -> float:
+def train_pass(state: TrainingState, objective: Objective) -> float:
+    """Take the steps of one pass with a network in training mode; its mean loss out."""
     import torch
 
     losses, steps, done = [], objective.steps(), len(state.history) - 1
@@ -130,12 +140,13 @@ def _one_pass(state: TrainingState, objective: Objective) -> float:
         state.scaler.update()
         if state.average is not None:
             state.average.update_parameters(state.network)
-        losses.append(loss.item())
+        # Not its value: a GPU would have to be waited for in each step.
+        losses.append(loss.detach())
     objective.rank.average_statistics(state.network)
     if state.average is not None:
         for kept, current in zip(state.average.module.buffers(), state.network.buffers(), strict=True):
             kept.copy_(current)
-    return objective.rank.mean(float(np.mean(losses)))
+    return objective.rank.mean(float(np.mean(torch.stack(losses).tolist())))
 
 
 def _validate(
@@ -184,11 +195,11 @@ def _stop_reason(history: Sequence[Epoch], recipe: Recipe) -> StopReason | None:
     return "epochs" if last >= recipe.epochs else None
 
 
-def _identity(key: str, network: nn.Module, recipe: Recipe) -> str:
+def _identity(key: str, network: nn.Module, recipe: Recipe, acceleration: Acceleration) -> str:
     import torch
 
     shapes = [(name, tuple(tensor.shape)) for name, tensor in network.state_dict().items()]
-    return hashlib.sha256(repr((key, recipe, shapes, torch.__version__)).encode()).hexdigest()
+    return hashlib.sha256(repr((key, recipe, shapes, acceleration, torch.__version__)).encode()).hexdigest()
 
 
 def _set_training_mode(network: nn.Module, freeze_batch_norm: bool) -> None:

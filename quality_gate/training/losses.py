@@ -71,6 +71,6 @@ def mixup(inputs: torch.Tensor, targets: torch.Tensor, alpha: float) -> tuple[to
     """
     import torch
 
-    share = torch.distributions.Beta(alpha, alpha).sample().to(inputs)
-    partner = torch.randperm(len(inputs), device="cpu").to(inputs.device)
+    share = torch.distributions.Beta(alpha, alpha).sample().to(inputs, non_blocking=True)
+    partner = torch.randperm(len(inputs), device="cpu").to(inputs.device, non_blocking=True)
     return torch.lerp(inputs[partner], inputs, share), torch.lerp(targets[partner], targets, share)

@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from quality_gate.training.acceleration import Acceleration, resident, to_device
 from quality_gate.training.losses import FocalCrossEntropy, class_weights, mixup, soft_targets
 from quality_gate.training.mapped import file_of, reopened
 from quality_gate.training.rank import ALONE, Rank
@@ -52,9 +53,10 @@ class Objective:
     """Draws the rows of a step and gives the loss of a network on them.
 
     Attributes:
-        train: the training rows.
+        train: the training rows; the inputs may lie on the device.
         recipe: how to train.
         device: where the network is.
+        acceleration: how the device is used.
         prepare: changes a batch of inputs before the network sees it.
         generator: of the rows drawn, the same in all processes; where there is one, also of ``prepare``.
         criterion: loss of logits against targets.
@@ -65,6 +67,7 @@ class Objective:
     train: Rows
     recipe: Recipe
     device: torch.device
+    acceleration: Acceleration
     prepare: Prepare | None
     generator: torch.Generator
     criterion: FocalCrossEntropy
@@ -81,18 +84,22 @@ class Objective:
         prepare: Prepare | None,
         generator: torch.Generator,
         rank: Rank = ALONE,
-    ) -> Objective:
-        """The objective of a recipe, for a network of so many classes."""
+        acceleration: Acceleration | None = None,
+    ) -> Self:
+        """The objective of a recipe, for a network of so many classes; None accelerates as the device can."""
         import torch
 
+        acceleration = acceleration or Acceleration.of(device)
+        if acceleration.resident:
+            train = Rows(resident(train.inputs, device), train.labels)
         weighted = recipe.balance in ("loss", "both")
         weights = class_weights(train.labels, classes) if weighted else np.ones(classes, dtype=np.float32)
         criterion = FocalCrossEntropy(torch.from_numpy(weights).to(device), recipe.focal_gamma)
         noise = generator if rank.count == 1 else torch.Generator()
-        return cls(train, recipe, device, prepare, generator, criterion, rank, noise)
+        return cls(train, recipe, device, acceleration, prepare, generator, criterion, rank, noise)
 
     @property
-    def whole(self) -> Objective:
+    def whole(self) -> Self:
         """The same, over all rows of a step in every process."""
         return replace(self, rank=ALONE, noise=self.generator)
 
@@ -124,27 +131,26 @@ class Objective:
         import torch
 
         rows, weight = self.rank.share(rows)
-        batch = self.train.inputs[rows].float()
-        if self.prepare:
-            batch = self.prepare(batch, self.noise)
-        inputs = to_device(batch, self.device)
-        labels = torch.from_numpy(self.train.labels)[rows].to(self.device)
+        inputs = self.inputs(rows)
+        labels = to_device(torch.from_numpy(self.train.labels)[rows], self.device, torch.int64)
         targets = soft_targets(labels, len(self.criterion.weights), self.recipe.label_smoothing)
         if self.recipe.mixup:
             inputs, targets = mixup(inputs, targets, self.recipe.mixup)
-        with torch.autocast(self.device.type, enabled=self.device.type == "cuda"):
+        with self.acceleration.autocast(self.device):
             logits = network(inputs)
         return self.criterion(logits, targets) * weight
+
+    def inputs(self, rows: torch.Tensor) -> torch.Tensor:
+        """The rows of these numbers as the network is given them."""
+        kept = self.train.inputs
+        batch = kept[to_device(rows, kept.device, rows.dtype)]
+        if self.acceleration.prepare_on_device:
+            batch = to_device(batch, self.device, channels_last=False)
+        if self.prepare:
+            batch = self.prepare(batch.float(), self.noise)
+        return to_device(batch, self.device, channels_last=self.acceleration.channels_last)
 
 
 def balanced_weights(labels: NDArray[np.int64]) -> NDArray[np.float64]:
     """Sampling weight of each row that makes every class equally frequent; class numbers in, shape (rows,)."""
     return 1.0 / np.bincount(labels)[labels]
-
-
-def to_device(batch: torch.Tensor, device: torch.device) -> torch.Tensor:
-    """A batch in single precision on the device, photos and maps with their channels last."""
-    import torch
-
-    layout = torch.channels_last if batch.dim() == 4 else torch.contiguous_format
-    return batch.to(device, torch.float32, memory_format=layout)

@@ -6,7 +6,8 @@ import copy
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from quality_gate.training.averaging import averaged
+from quality_gate.training.acceleration import Acceleration
+from quality_gate.training.averaging import WeightAverage, averaged
 from quality_gate.training.history import Epoch, TrainingHistory
 from quality_gate.training.recipe import Recipe
 
@@ -14,7 +15,6 @@ if TYPE_CHECKING:
     import torch
     from torch import nn
     from torch.optim.lr_scheduler import ReduceLROnPlateau
-    from torch.optim.swa_utils import AveragedModel
 
 
 @dataclass
@@ -27,14 +27,14 @@ class TrainingState:
         optimiser: AdamW over all parameters that may ever learn.
         plateau: lowers the learning rate.
         peak_rate: the highest learning rate, where a schedule leads from step to step.
-        scaler: of the losses in mixed precision; idle on the CPU.
+        scaler: of the losses where small gradients would vanish; else idle.
         generator: draws the rows.
         history: the passes so far.
         best: the state of the best pass.
     """
 
     network: nn.Module
-    average: AveragedModel | None
+    average: WeightAverage | None
     optimiser: torch.optim.Optimizer
     plateau: ReduceLROnPlateau
     peak_rate: float
@@ -44,13 +44,21 @@ class TrainingState:
     best: dict[str, torch.Tensor] = field(default_factory=dict)
 
     @classmethod
-    def start(cls, network: nn.Module, recipe: Recipe, device: torch.device) -> TrainingState:
+    def start(
+        cls, network: nn.Module, recipe: Recipe, device: torch.device, acceleration: Acceleration
+    ) -> TrainingState:
         """The state before the first pass; also seeds torch, whose dropout has no generator of its own."""
         import torch
 
         torch.manual_seed(recipe.seed)
         parameters = [parameter for parameter in network.parameters() if parameter.requires_grad]
-        optimiser = torch.optim.AdamW(parameters, lr=recipe.learning_rate, weight_decay=recipe.weight_decay)
+        optimiser = torch.optim.AdamW(
+            parameters,
+            lr=recipe.learning_rate,
+            weight_decay=recipe.weight_decay,
+            # Not False, which would choose another loop over the weights than None.
+            fused=acceleration.fused or None,
+        )
         return cls(
             network=network,
             average=averaged(network, recipe.ema_decay) if recipe.ema_decay else None,
@@ -59,7 +67,7 @@ class TrainingState:
                 optimiser, mode="max", factor=0.5, patience=max(recipe.patience // 2 - 1, 0)
             ),
             peak_rate=recipe.learning_rate,
-            scaler=torch.amp.GradScaler(device.type, enabled=device.type == "cuda"),
+            scaler=acceleration.scaler(device),
             generator=torch.Generator().manual_seed(recipe.seed),
         )
 

@@ -6,7 +6,9 @@ from quality_gate.processors import available_processors
 
 
 def pin_threads(threads: int) -> None:
-    """Fix the threads of torch, and choose its repeatable algorithms.
+    """Fix the threads of torch, and choose its repeatable algorithms, or on a GPU its fastest.
+
+    Training on a GPU is not repeatable to the bit in any case; there the algorithms are tried out for each shape.
 
     Sums of floats depend on how many threads share them: for the same model on machines with other processors, name
     the number.
@@ -17,4 +19,6 @@ def pin_threads(threads: int) -> None:
     import torch
 
     torch.set_num_threads(threads or available_processors())
-    torch.use_deterministic_algorithms(True, warn_only=True)
+    on_gpu = torch.cuda.is_available()
+    torch.use_deterministic_algorithms(not on_gpu, warn_only=True)
+    torch.backends.cudnn.benchmark = on_gpu

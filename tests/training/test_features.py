@@ -221,3 +221,14 @@ def test_a_disk_without_room_for_what_is_seen_is_one_sentence(network, photos, t
     backbone = FrozenBackbone(network, SPEC, CPU, tmp_path, workers=1)
     with pytest.raises(UserError, match="the disk is full"):
         backbone.see(photos, ROWS, seed=1, on_progress=lambda _done, _total: None, folder=tmp_path)
+
+
+def test_batches_of_a_gpu_hold_what_the_processor_sees_photo_by_photo(network, photos, encoded, tmp_path, monkeypatch):
+    expected = see(network, photos, tmp_path / "processor")
+    monkeypatch.setattr("quality_gate.data.batches.BATCH_PHOTOS", 4)
+    monkeypatch.setattr(module, "_CpuEmbedding", lambda network, _size, _path: module._BatchEmbedding(network, CPU))
+
+    found = see(network, photos, tmp_path / "gpu")
+
+    torch.testing.assert_close(found.activations, expected.activations, rtol=5e-3, atol=5e-3)
+    np.testing.assert_allclose(found.features, expected.features, atol=5e-3)
