@@ -21,19 +21,17 @@ import os
 import resource
 import statistics
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
-from itertools import cycle
 from pathlib import Path
 from typing import TypeVar
 
 from bentoml import bentos
 
-from benchmarks.servers import Server, bento_server, connect, form, free_port, running, status
+from benchmarks.closed_loop import Load, ask
+from benchmarks.servers import Server, bento_server, form, free_port, running
 from quality_gate.data.audit import measure
 from quality_gate.inference import OnnxClassifier
 from quality_gate.preprocess import decode, prepare
@@ -43,23 +41,6 @@ Item = TypeVar("Item")
 
 CONCURRENCIES = (1, 8)
 MOST_PHOTOS = 200
-
-
-@dataclass(frozen=True)
-class Load:
-    """What came of a while of requests.
-
-    Attributes:
-        answers: how many there were.
-        rate: answers a second.
-        median_ms: of the time of an answer.
-        p99_ms: of the time of an answer.
-    """
-
-    answers: int
-    rate: float
-    median_ms: float
-    p99_ms: float
 
 
 def main() -> None:
@@ -91,38 +72,6 @@ def main() -> None:
             print(f"{name:<14} first answer after {server.started:.1f} s, {server.memory_mb:.0f} MB resident")
         _print_parts(_parts(_model_folder(options.bento), photos), _answer_ms(ours, bodies, options.seconds))
     print(f"processor time of this program: {resource.getrusage(resource.RUSAGE_SELF).ru_utime:.0f} s")
-
-
-def ask(port: int, bodies: Sequence[bytes], concurrency: int, seconds: float) -> Load:
-    """Ask a server for a while, each connection for one photo after the other.
-
-    Raises:
-        SystemExit: an answer is none.
-    """
-    times: list[float] = []
-    until = time.perf_counter() + seconds
-
-    def client(number: int) -> None:
-        connection = connect(port)
-        for body in cycle([*bodies[number:], *bodies[:number]]):
-            start = time.perf_counter()
-            if start > until:
-                break
-            if status(connection, body) != 200:
-                raise SystemExit(f"the server on port {port} refuses a photo")
-            times.append(time.perf_counter() - start)
-        connection.close()
-
-    threads = [threading.Thread(target=client, args=(number,)) for number in range(concurrency)]
-    start = time.perf_counter()
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    elapsed = time.perf_counter() - start
-    found = sorted(times)
-    p99 = found[int(0.99 * (len(found) - 1))]
-    return Load(len(found), len(found) / elapsed, 1e3 * statistics.median(found), 1e3 * p99)
 
 
 def _print_rounds(concurrency: int, rounds: Sequence[dict[str, Load]]) -> None:
@@ -170,7 +119,7 @@ def _parts(folder: Path, photos: Sequence[bytes]) -> dict[str, float]:
         "decode": _mean_ms(photos, decode),
         "resize and normalise": _mean_ms(images, lambda image: prepare(image, classifier.manifest.preprocessing)),
         "image statistics": _mean_ms(list(zip(images, photos, strict=True)), lambda pair: measure(*pair)),
-        "network": _mean_ms(tensors, lambda tensor: classifier.probabilities(tensor[None])),
+        "network": _mean_ms(tensors, lambda tensor: classifier.answer(tensor)),
     }
 
 

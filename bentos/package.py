@@ -110,9 +110,11 @@ SOURCES: tuple[str, ...] = (
 )
 BUILD_FILE = "bentofile.yaml"
 
-# What a Bento's image installs, in the versions it was built with; BentoML adds itself.
+# What a Bento's image installs, in the versions it was built with; BentoML adds itself. httptools and uvloop: uvicorn
+# takes them for HTTP and the event loop where they are installed, and slower ones in Python where they are not.
 REQUIREMENTS: tuple[str, ...] = (
-    "alembic", "click", "numpy", "onnxruntime", "pillow", "psycopg", "psycopg-binary", "pydantic", "sqlalchemy",
+    "alembic", "click", "httptools", "numpy", "onnxruntime", "pillow", "psycopg", "psycopg-binary", "pydantic",
+    "sqlalchemy", "uvloop",
 )  # fmt: skip
 # Where a container keeps the answers that wait for the database, and the database where no other is named.
 CONTAINER_HOME = "/home/bentoml/quality-gate"

@@ -132,6 +132,7 @@ def test_the_image_installs_the_versions_it_was_built_with(built):
             "bentoml",
             "alembic",
             "click",
+            "httptools",
             "numpy",
             "onnxruntime",
             "pillow",
@@ -139,6 +140,7 @@ def test_the_image_installs_the_versions_it_was_built_with(built):
             "psycopg-binary",
             "pydantic",
             "sqlalchemy",
+            "uvloop",
         )
     )
 
