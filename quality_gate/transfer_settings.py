@@ -73,6 +73,7 @@ class TransferSettings(Settings):
         patience: epochs without a better validation macro F1 before training stops; the learning rate is halved
             after half as many.
         threads: processor threads; 0 means all.
+        tensorboard: write the curves for TensorBoard too, while the network is trained; MLflow has them anyway.
     """
 
     model: ModelName = "efficientnet_lite0"
@@ -97,3 +98,4 @@ class TransferSettings(Settings):
     ema_decay: Annotated[float, Field(ge=0, lt=1)] = 0.99
     patience: Count = 2
     threads: Annotated[int, Field(ge=0)] = 0
+    tensorboard: bool = False

@@ -11,7 +11,7 @@ from quality_gate.data.split import SplitResult
 from quality_gate.models.folder import ModelFolder
 from quality_gate.training.history import TrainingHistory
 from quality_gate.transfer_settings import TransferSettings
-from steps.context import experiment_run, temporary_folder
+from steps.context import experiment_run, run_name, temporary_folder
 
 
 @step
@@ -46,6 +46,7 @@ def train_transfer(
     from quality_gate.reports.figures import training_figure
     from quality_gate.settings import TrainingSettings
     from quality_gate.training.candidate import save_candidate
+    from quality_gate.training.curves import TensorBoardCurves
     from quality_gate.training.threads import pin_threads
     from quality_gate.training.transfer import train_transfer
 
@@ -54,18 +55,22 @@ def train_transfer(
     run = experiment_run(name)
     chosen = TrainingSettings(name=name, seed=seed, transfer=settings)
     digests = {"data": snapshot.digest, "split": split.digest, "settings": chosen.digest, "code": code_digest()}
-    result = train_transfer(
-        photos.train,
-        photos.validation,
-        settings,
-        seed=seed,
-        home=locate(),
-        workers=available_processors(),
-        reporter=ConsoleReporter(),
-        key=sha256(json.dumps([digests, sorted(hard_negatives), copies], sort_keys=True).encode()).hexdigest(),
-        hard_negatives=hard_negatives,
-        copies=copies,
-    )
+    home = locate()
+    with TensorBoardCurves(home.tensorboard(name) / run_name() if settings.tensorboard else None) as curves:
+        result = train_transfer(
+            photos.train,
+            photos.validation,
+            settings,
+            seed=seed,
+            home=home,
+            workers=available_processors(),
+            reporter=ConsoleReporter(),
+            key=sha256(json.dumps([digests, sorted(hard_negatives), copies], sort_keys=True).encode()).hexdigest(),
+            hard_negatives=hard_negatives,
+            copies=copies,
+            on_epoch=curves.add,
+        )
+        curves.add_all(result.history)
     for epoch in result.history.epochs:
         run.log_metrics(epoch.figures(), step=epoch.epoch)
     run.log_figure(training_figure(result.history.epochs), "training.png")

@@ -1,6 +1,7 @@
 """Every recipe runs, small, on photos that lie as it expects them."""
 
 import csv
+import re
 from pathlib import Path
 from shutil import copyfile
 
@@ -66,6 +67,7 @@ def smaller(name, parameters):
     if name == "ripeness":
         parameters["transfer"]["finetune_epochs"] = 0
         parameters["evaluation"]["cross_validation"] = {"folds": 2, "repeats": 2}
+        parameters["serving"]["quantisation_aware_epochs"] = 1
     return parameters
 
 
@@ -97,3 +99,16 @@ def test_a_recipe_makes_a_champion(name, painted, checkout, small, train, gate):
     if name == "refunds":
         # Three photos of a rare class, and an article without one.
         assert "ingest: 4 files are left out by the settings of data" in run.said
+    if name == "ripeness":
+        assert "training for 8 bits: pass 1 of 1" in run.said
+        assert len(list(gate.home.tensorboard(name).glob("*/events.*"))) == 1
+
+
+@pytest.mark.parametrize("name", ["defects", "fruits"])
+def test_what_a_recipe_says_of_resnet50_are_settings(name):
+    """Its weights are published elsewhere, so that it is not run here."""
+    (given,) = re.findall(r"^ *# transfer: (\{.*\})$", (RECIPES / f"{name}.yaml").read_text(), flags=re.MULTILINE)
+    parameters = read_parameters(RECIPES / f"{name}.yaml")
+    parameters["transfer"] = parameters.get("transfer", {}) | yaml.safe_load(given)
+    settings = parse_settings(TrainingSettings, parameters, origin=name).transfer
+    assert (settings.model, settings.finetune_min_photos) == ("resnet50", 0)
