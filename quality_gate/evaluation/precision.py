@@ -105,8 +105,10 @@ def compare_precisions(
             latency_ms=latency[contender],
             megabytes=(folders[contender] / model.manifest.network_file).stat().st_size / 1e6,
         )
-    in_8_bits = [contender for contender in figures if contender != "float32"]
-    verdicts = {contender: _verdict(figures["float32"], figures[contender], settings) for contender in in_8_bits}
+    float32 = figures["float32"]
+    verdicts = {
+        contender: _verdict(float32, found, settings) for contender, found in figures.items() if found is not float32
+    }
     return PrecisionComparison(figures, verdicts)
 
 

@@ -60,7 +60,7 @@ class _Lesson:
         import torch
 
         with torch.inference_mode():
-            rows = torch.arange(len(self.answers)).split(BATCH_ROWS)
+            rows = torch.split(torch.arange(len(self.answers)), BATCH_ROWS)
             sums = [float(self.loss(pupil, some)) * len(some) for some in rows]
         return math.fsum(sums) / len(self.answers)
 
@@ -128,7 +128,7 @@ def _one_pass(
     """Learn from every row once; ``done`` of all steps were made before, and a ``share`` of them is made here."""
     import torch
 
-    steps = torch.randperm(len(lesson.answers), generator=generator).split(BATCH_ROWS)
+    steps = torch.split(torch.randperm(len(lesson.answers), generator=generator), BATCH_ROWS)
     for number, rows in enumerate(steps):
         optimiser.param_groups[0]["lr"] = PEAK_LEARNING_RATE * one_cycle(done + share * number / len(steps))
         optimiser.zero_grad(set_to_none=True)

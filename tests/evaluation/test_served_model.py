@@ -150,8 +150,9 @@ def small_network(model):
 
 
 def test_one_that_was_trained_for_8_bits_holds_its_own_weights_and_tells_of_those_that_were_judged(
-    serve, model, small_network, monkeypatch
+    serve, model, small_network, reporter, monkeypatch
 ):
+    monkeypatch.setattr(reporter, "say", lambda line: None)
     monkeypatch.setattr(checkpoint, "load_network", lambda folder: copy.deepcopy(small_network))
     # The network as it is does not pass, the trained one does.
     verdicts = (GateResult((limit_rule("macro F1 lost", lost, "at most", 0.5),)) for lost in (1, 0))
