@@ -75,6 +75,7 @@ AT_THE_LIMIT = [
     ("evaluation.worst_errors", 0), ("gate.min_macro_f1", 0), ("gate.min_macro_f1", 1), ("gate.max_brier", 2),
     ("gate.min_margin_over_baselines", -1), ("gate.non_inferiority_margin", 0), ("gate.max_coverage_loss", 1),
     ("gate.replace_champion_with_other_classes", True), ("gate.min_watched_recall", None),
+    ("serving.quantisation_aware_epochs", 100), ("transfer.tensorboard", True),
 ]  # fmt: skip
 BEYOND_THE_LIMIT = [
     ("seed", -1), ("seed", 2**32), ("seed", 1.5), ("data.source", ""), ("data.source", []),
@@ -101,6 +102,7 @@ BEYOND_THE_LIMIT = [
     ("gate.max_latency_ms", math.inf),
     ("gate.min_margin_over_baselines", 1.1), ("gate.non_inferiority_margin", -0.01), ("gate.max_coverage_loss", -0.1),
     ("gate.replace_champion_with_other_classes", "perhaps"),
+    ("serving.quantisation_aware_epochs", -1), ("serving.quantisation_aware_epochs", 101),
 ]  # fmt: skip
 
 

@@ -15,10 +15,8 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from torch import Tensor, nn
-from torch.nn.utils import parametrize
-
 if TYPE_CHECKING:
+    from torch import Tensor, nn
     from torch.utils.hooks import RemovableHandle
 
     from quality_gate.models.zoo import TransferNetwork
@@ -36,11 +34,18 @@ def fake_quantised(network: TransferNetwork, examples: Iterable[Tensor]) -> Iter
         network: in evaluation mode; changed in place.
         examples: batches of photos, each of shape (N, 3, S, S), on which the ranges of the activations are measured.
     """
+    from torch import nn
+    from torch.nn.utils import parametrize
+
+    class Rounded(nn.Module):
+        def forward(self, weight: Tensor) -> Tensor:
+            return round_weight(weight)
+
     layers = _quantised_layers(network)
     ranges = _ranges(network, layers, examples)
     handles: list[RemovableHandle] = []
     for layer in layers:
-        parametrize.register_parametrization(layer, "weight", _RoundedWeight())
+        parametrize.register_parametrization(layer, "weight", Rounded())
         handles.append(layer.register_forward_pre_hook(_rounding_input(*ranges[layer])))
     maps = network.stages[-1]
     if network.exact_maps:
@@ -80,13 +85,10 @@ def round_weight(weight: Tensor) -> Tensor:
     return torch.fake_quantize_per_channel_affine(weight, steps, zeros, 0, first, last)
 
 
-class _RoundedWeight(nn.Module):
-    def forward(self, weight: Tensor) -> Tensor:
-        return round_weight(weight)
-
-
 def _quantised_layers(network: TransferNetwork) -> list[nn.Module]:
     """Convolutions and linear layers that will be in 8-bit integers."""
+    from torch import nn
+
     convolutions = [module for module in network.stages.modules() if isinstance(module, nn.Conv2d)]
     linear = [module for module in network.stages.modules() if isinstance(module, nn.Linear)]
     return [*convolutions[1:], *linear, *([] if network.exact_maps else [network.head])]
