@@ -112,6 +112,8 @@ def wire(settings: TrainingSettings, code: StepCode, reviewed: Reviewed | None =
         split=parts,
         settings=settings.serving,
         calibration=settings.calibration,
+        seed=seed,
+        threads=settings.transfer.threads,
         after=["gate"],
     )
     version = promote(

@@ -120,6 +120,10 @@ class Home:
         """What was tried in tuning the gate called ``name``, one file a study."""
         return self.root / "tuning" / name
 
+    def tensorboard(self, name: str) -> Path:
+        """Curves of the trainings of the gate called ``name``, one folder a run."""
+        return self.root / "tensorboard" / name
+
     def operational(self, name: str) -> Path:
         """Photos of its operation that people have labelled, of the gate called ``name``."""
         return self.root / "operational" / name

@@ -167,6 +167,9 @@ class ServingSettings(Settings):
     Attributes:
         int8: whether they are tried at all.
         calibration_photos: training photos on which the ranges of the activations are measured.
+        quantisation_aware_epochs: passes in which the last stages are trained further for 8-bit integers, towards their
+            answers in floating point; served where the network as it is does not pass and the trained one does. 0:
+            none.
         max_latency_ratio: most time for an answer, as a share of the time in 32-bit floating point.
         max_loss: most macro F1 and Brier score that may be lost on the test photos.
         min_agreement: share of the test photos that must get the same label and the same decision.
@@ -174,6 +177,7 @@ class ServingSettings(Settings):
 
     int8: bool = True
     calibration_photos: Annotated[int, Field(ge=1, le=10_000)] = 128
+    quantisation_aware_epochs: Annotated[int, Field(ge=0, le=100)] = 0
     max_latency_ratio: Annotated[float, Field(gt=0, le=1)] = 0.9
     max_loss: UnitInterval = 0.005
     min_agreement: UnitInterval = 0.99
@@ -220,6 +224,11 @@ class TrainingSettings(Settings):
             raise contradiction(
                 "evaluation.cross_validation measures a single network; expected ensemble.members: [], or "
                 "evaluation.cross_validation: null"
+            )
+        if self.ensemble.members and self.serving.quantisation_aware_epochs:
+            raise contradiction(
+                "serving.quantisation_aware_epochs trains a single network; expected ensemble.members: [], or "
+                "serving.quantisation_aware_epochs: 0"
             )
         return self
 

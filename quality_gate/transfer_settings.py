@@ -91,6 +91,7 @@ class TransferSettings(Settings):
         processes: that train together under ``torch.distributed``, each on its part of every batch, so that batch size
             and learning rate mean the same; 0 takes one a GPU, or one. On the CPU several are for trying the way alone:
             threads share a batch at less cost. They share ``threads``.
+        tensorboard: write the curves for TensorBoard too, while the network is trained; MLflow has them anyway.
     """
 
     model: ModelName = "efficientnet_lite0"
@@ -118,6 +119,7 @@ class TransferSettings(Settings):
     patience: Count = 2
     threads: Annotated[int, Field(ge=0)] = 0
     processes: Annotated[int, Field(ge=0, le=64)] = 0
+    tensorboard: bool = False
 
     @model_validator(mode="after")
     def _falls_back_on_others(self) -> Self:

@@ -2,7 +2,8 @@
 
 from typing import Annotated
 
-from zenml import step
+from zenml import save_artifact, step
+from zenml.types import HTMLString
 
 from quality_gate.data.snapshot import Snapshot
 from quality_gate.data.split import SplitResult
@@ -12,7 +13,7 @@ from quality_gate.evaluation.scores import CrossValidation
 from quality_gate.models.folder import ModelFolder
 from quality_gate.settings import EvaluationSettings
 from steps.champions import registry
-from steps.context import experiment_run
+from steps.context import experiment_run, report_folder
 
 
 @step
@@ -27,12 +28,16 @@ def evaluate(
     rival: str,
     cross_validation: CrossValidation | None = None,
 ) -> Annotated[Measured, "evaluation"]:
-    """Compute every metric with its interval, compare with the rival on the same photos, time the exported model."""
+    """Compute every metric with its interval, compare with the rival on the same photos, time the exported model.
+
+    Also writes a page of sample predictions.
+    """
     from quality_gate.data.photo_set import photo_sets
     from quality_gate.evaluation.candidate import measure
     from quality_gate.evaluation.metrics import confusion_matrix
     from quality_gate.progress import ConsoleReporter
     from quality_gate.reports.figures import confusion_figure
+    from quality_gate.reports.samples_page import samples_page
 
     name = model.manifest.name
     photos = photo_sets(snapshot, split.table)
@@ -50,6 +55,9 @@ def evaluate(
             seed=seed,
             reporter=ConsoleReporter(),
         )
+    page = samples_page(test, measured.probabilities["candidate"], measured.evaluation, seed=seed)
+    (report_folder(name) / "samples.html").write_text(page, encoding="utf-8")
+    save_artifact(HTMLString(page), name="sample_predictions")
     metrics = measured.evaluation.candidate.metrics.scalars()
     run = experiment_run(name)
     run.log_metrics({f"test_{metric}": value for metric, value in metrics.items()})

@@ -21,6 +21,8 @@ def prepare_serving(
     split: SplitResult,
     settings: ServingSettings,
     calibration: CalibrationSettings,
+    seed: int,
+    threads: int,
 ) -> tuple[Annotated[ModelFolder, "served_model"], Annotated[HTMLString, "serving_report"]]:
     """Optimise the network, and take it in 8-bit integers where these are faster and as good.
 
@@ -31,15 +33,19 @@ def prepare_serving(
         split: how they are divided.
         settings: what is demanded of 8-bit integers.
         calibration: the promise of the certificate.
+        seed: of a training for 8 bits.
+        threads: of torch in that; 0 takes all.
 
     Returns:
-        The model with the network that answers, and the page that compares both precisions.
+        The model with the network that answers, and the page that compares the precisions.
     """
     from quality_gate.data.photo_set import photo_sets
     from quality_gate.evaluation.served_model import make_ready_to_serve
     from quality_gate.progress import ConsoleReporter
     from quality_gate.reports.serving_page import serving_page, serving_sentence
+    from quality_gate.training.threads import pin_threads
 
+    pin_threads(threads)
     reporter, name = ConsoleReporter(), model.manifest.name
     served = make_ready_to_serve(
         model,
@@ -49,6 +55,7 @@ def prepare_serving(
         calibration,
         temporary_folder(),
         reporter,
+        seed=seed,
     )
     reporter.say(f"prepare_serving: {serving_sentence(served)}")
     page = serving_page(served, name=name)

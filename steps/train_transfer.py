@@ -13,7 +13,7 @@ from quality_gate.ensemble_settings import EnsembleSettings
 from quality_gate.models.folder import ModelFolder
 from quality_gate.training.history import TrainingHistory
 from quality_gate.transfer_settings import TransferSettings
-from steps.context import experiment_run, not_to_be_kept, temporary_folder
+from steps.context import experiment_run, not_to_be_kept, run_name, temporary_folder
 
 
 @step
@@ -50,6 +50,7 @@ def train_transfer(
     from quality_gate.reports.figures import training_figure
     from quality_gate.settings import TrainingSettings
     from quality_gate.training.candidate import save_candidate
+    from quality_gate.training.curves import TensorBoardCurves
     from quality_gate.training.ensemble import train_ensemble
     from quality_gate.training.threads import pin_threads
     from quality_gate.training.transfer import train_transfer
@@ -59,12 +60,16 @@ def train_transfer(
     run = experiment_run(name)
     chosen = TrainingSettings(name=name, seed=seed, transfer=settings, ensemble=ensemble)
     digests = {"data": snapshot.digest, "split": split.digest, "settings": chosen.digest, "code": code_digest()}
-    reporter = ConsoleReporter()
-    kept = {"home": locate(), "workers": available_processors(), "reporter": reporter}
+    home, reporter = locate(), ConsoleReporter()
+    kept = {"home": home, "workers": available_processors(), "reporter": reporter}
     counted = {"hard_negatives": hard_negatives, "copies": copies}
-    train = partial(train_transfer, photos.train, photos.validation, **kept, **counted)
     key = sha256(json.dumps([digests, sorted(hard_negatives), copies], sort_keys=True).encode()).hexdigest()
-    result = train_ensemble(train, settings, ensemble, photos.validation, seed=seed, key=key, say=reporter.say)
+    with TensorBoardCurves(home.tensorboard(name) / run_name() if settings.tensorboard else None) as curves:
+        # Of several networks the passes of the first alone are shown, and only once it is known which that is.
+        shown = None if ensemble.members or settings.fallback else curves.add
+        train = partial(train_transfer, photos.train, photos.validation, on_epoch=shown, **kept, **counted)
+        result = train_ensemble(train, settings, ensemble, photos.validation, seed=seed, key=key, say=reporter.say)
+        curves.add_all(result.history)
     if result.missing:
         # With the next run the weights that could not be had may be there.
         not_to_be_kept()

@@ -76,6 +76,7 @@ AT_THE_LIMIT = [
     ("evaluation.worst_errors", 0), ("gate.min_macro_f1", 0), ("gate.min_macro_f1", 1), ("gate.max_brier", 2),
     ("gate.min_margin_over_baselines", -1), ("gate.non_inferiority_margin", 0), ("gate.max_coverage_loss", 1),
     ("gate.replace_champion_with_other_classes", True), ("gate.min_watched_recall", None),
+    ("serving.quantisation_aware_epochs", 100), ("transfer.tensorboard", True),
 ]  # fmt: skip
 BEYOND_THE_LIMIT = [
     ("seed", -1), ("seed", 2**32), ("seed", 1.5), ("data.source", ""), ("data.source", []),
@@ -102,6 +103,7 @@ BEYOND_THE_LIMIT = [
     ("gate.max_latency_ms", math.inf),
     ("gate.min_margin_over_baselines", 1.1), ("gate.non_inferiority_margin", -0.01), ("gate.max_coverage_loss", -0.1),
     ("gate.replace_champion_with_other_classes", "perhaps"),
+    ("serving.quantisation_aware_epochs", -1), ("serving.quantisation_aware_epochs", 101),
 ]  # fmt: skip
 
 
@@ -294,6 +296,10 @@ def test_an_ensemble_comes_back_from_json_as_it_was():
         (
             {"ensemble": {"members": [{}]}, "evaluation": {"cross_validation": {}}},
             "cross_validation measures a single network; expected ensemble.members: [], or",
+        ),
+        (
+            {"ensemble": {"members": [{}]}, "serving": {"quantisation_aware_epochs": 1}},
+            "quantisation_aware_epochs trains a single network; expected ensemble.members: [], or",
         ),
         ({"ensemble": {"members": [{}], "weights": [1.0]}}, "ensemble.weights: expected 2 of them"),
         ({"transfer": {"fallback": ["efficientnet_lite0"]}}, "expected networks other than efficientnet_lite0"),

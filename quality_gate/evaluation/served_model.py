@@ -14,12 +14,14 @@ from numpy.typing import NDArray
 from quality_gate.drift.reference import with_reference
 from quality_gate.evaluation.calibrated import calibrate_manifest
 from quality_gate.evaluation.golden import add_golden_photos
-from quality_gate.evaluation.precision import PrecisionComparison, compare_precisions
+from quality_gate.evaluation.precision import Contender, PrecisionComparison, compare_precisions
 from quality_gate.inference import OnnxClassifier
 from quality_gate.models.folder import ModelFolder
 from quality_gate.models.manifest import ONNX_FILE, SERVING_FILE, ModelManifest, Precision, file_digest
 from quality_gate.models.serving_network import optimise, quantise
 from quality_gate.preprocess import preprocess
+from quality_gate.training.candidate import write_network
+from quality_gate.training.quantisation_aware import train_for_8_bits
 
 if TYPE_CHECKING:
     from quality_gate.data.photo_set import PhotoSet, PhotoSets
@@ -33,13 +35,16 @@ class ServedModel:
 
     Attributes:
         model: the folder.
-        comparison: of both precisions; None where 8 bits were not tried.
+        comparison: in 32 bits and in 8; None where 8 bits were not tried.
         problem: why the network could not be written in 8 bits; '' where it was, or where that was not tried.
+        divergences: of a training for 8 bits: how far the answers to the validation photos diverged from those in 32
+            bits before and after each pass, in nats; empty where there was none.
     """
 
     model: ModelFolder
     comparison: PrecisionComparison | None
     problem: str
+    divergences: tuple[float, ...] = ()
 
 
 def make_ready_to_serve(
@@ -50,11 +55,14 @@ def make_ready_to_serve(
     calibration: CalibrationSettings,
     folder: Path,
     reporter: Reporter,
+    *,
+    seed: int,
 ) -> ServedModel:
     """Write the network that answers, in the precision that serves best, and the reference for drift.
 
     In 8-bit integers a model is another one: it gets a temperature and a certificate of its own, from the same photos.
-    What is chosen gets golden photos, by which it is known again wherever it is served.
+    One that was trained for them has other weights too: its folder holds those, and their digests. What is chosen gets
+    golden photos, by which it is known again wherever it is served.
 
     Args:
         model: calibrated, as the gate has judged it.
@@ -64,8 +72,9 @@ def make_ready_to_serve(
         calibration: the promise of the certificate.
         folder: an empty one, for what is made.
         reporter: told how far it is.
+        seed: of a training for 8 bits.
     """
-    served = _choose_precision(model, photos, probabilities, settings, calibration, folder, reporter)
+    served = _choose_precision(model, photos, probabilities, settings, calibration, folder, reporter, seed)
     with_reference(served.model.path, photos, reporter)
     add_golden_photos(served.model, photos.validation)
     return served
@@ -79,30 +88,39 @@ def _choose_precision(
     calibration: CalibrationSettings,
     folder: Path,
     reporter: Reporter,
+    seed: int,
 ) -> ServedModel:
-    folders: dict[Precision, Path] = {"float32": folder / "float32", "int8": folder / "int8"}
-    network = model.path / ONNX_FILE
-    float32 = _with_network(model, folders["float32"], "float32", lambda target: optimise(network, target))
+    float32 = _with_network(model, folder / "float32", "float32", optimise)
     if not settings.int8:
         return ServedModel(float32, None, "")
+
+    def write(network: Path, target: Path) -> None:
+        _quantise(network, model.manifest, photos.train, settings.calibration_photos, target)
+
+    models: dict[Contender, ModelFolder] = {"float32": float32}
     try:
-        int8 = _with_network(
-            model,
-            folders["int8"],
-            "int8",
-            lambda target: _quantise(network, model.manifest, photos.train, settings.calibration_photos, target),
-        )
+        models["int8"] = _with_network(model, folder / "int8", "int8", write)
     except Exception as error:  # A network may hold what the quantiser does not know; it raises anything.
-        shutil.rmtree(folders["int8"])
+        shutil.rmtree(folder / "int8")
         return ServedModel(float32, None, " ".join(str(error).split()) or type(error).__name__)
-    calibrate_manifest(OnnxClassifier(int8.path), photos, calibration, reporter).save(int8.path)
+    divergences: tuple[float, ...] = ()
+    if settings.quantisation_aware_epochs:
+        trained, divergences = _trained_for_8_bits(model, photos, settings, folder / "trained", reporter, seed)
+        models["int8_trained"] = _with_network(trained, folder / "int8_trained", "int8", write)
+    for contender, contending in models.items():
+        if contender != "float32":
+            calibrate_manifest(OnnxClassifier(contending.path), photos, calibration, reporter).save(contending.path)
+    folders = {contender: contending.path for contender, contending in models.items()}
     comparison = compare_precisions(folders, probabilities, photos.test, settings, reporter)
-    return ServedModel(int8 if comparison.verdict.passed else float32, comparison, "")
+    return ServedModel(models[comparison.chosen], comparison, "", divergences)
 
 
-def _with_network(model: ModelFolder, folder: Path, precision: Precision, write: Callable[[Path], None]) -> ModelFolder:
+def _with_network(
+    model: ModelFolder, folder: Path, precision: Precision, write: Callable[[Path, Path], None]
+) -> ModelFolder:
+    """The model in ``folder`` with the network that ``write`` makes of the exported one."""
     folder.mkdir(parents=True)
-    write(folder / SERVING_FILE)
+    write(model.path / ONNX_FILE, folder / SERVING_FILE)
     manifest = model.manifest
     digests = {"answers": manifest.answers_digest, "serving": file_digest(folder / SERVING_FILE)}
     return model.copy_with(replace(manifest, precision=precision, digests=manifest.digests | digests), folder)
@@ -113,6 +131,34 @@ def _quantise(network: Path, manifest: ModelManifest, train: PhotoSet, number: i
     quantise(network, _spread_tensors(train, manifest, number), quantised)
     optimise(quantised, target)
     quantised.unlink()
+
+
+def _trained_for_8_bits(
+    model: ModelFolder, photos: PhotoSets, settings: ServingSettings, folder: Path, reporter: Reporter, seed: int
+) -> tuple[ModelFolder, tuple[float, ...]]:
+    """The model with weights that were trained for 8 bits, in ``folder``, and how that went."""
+    from quality_gate.models.checkpoint import load_network
+
+    manifest, network = model.manifest, load_network(model.path)
+    divergences = train_for_8_bits(
+        network,
+        photos.train,
+        photos.validation,
+        _spread_tensors(photos.train, manifest, settings.calibration_photos),
+        manifest.preprocessing,
+        epochs=settings.quantisation_aware_epochs,
+        seed=seed,
+        reporter=reporter,
+    )
+    folder.mkdir()
+    digests = {
+        **manifest.digests,
+        "answers": manifest.answers_digest,
+        "judged_weights": manifest.digests["weights"],
+        **write_network(network, manifest.preprocessing.size, folder),
+    }
+    replace(manifest, digests=digests).save(folder)
+    return ModelFolder(folder), divergences
 
 
 def _spread_tensors(photos: PhotoSet, manifest: ModelManifest, number: int) -> Iterator[NDArray[np.float32]]:

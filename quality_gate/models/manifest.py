@@ -81,7 +81,8 @@ class ModelManifest:
         routing: when an answer is accepted; None before calibration.
         digests: SHA-256 of what made it: ``data``, ``split``, ``settings`` of its training, ``code``, and of its files:
             ``weights``, ``onnx``, ``serving``, ``golden``, ``reference``; and ``answers`` of the model before it was
-            made ready to be served.
+            made ready to be served; ``judged_weights`` of the model that the gate has judged, where it was trained
+            further for 8-bit integers.
         precision: of the network that answers.
         watched: the class that must not be missed; None where the most probable class is always the answer.
         members: of an ensemble, the first being the one whose normalisation is that of ``preprocessing``; none where

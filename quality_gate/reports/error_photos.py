@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from quality_gate.explanation.explainer import Explainer
     from quality_gate.models.watched_class import WatchedClass
     from quality_gate.preprocess import PreprocessingSpec
+    from quality_gate.progress import Progress
 
 # Pixels; shown at about half of that, sharp on dense screens. A map has few places, so that overlays need fewer.
 THUMBNAIL, OVERLAY = 232, 184
@@ -127,6 +128,7 @@ def gather_errors(
     *,
     limit: int,
     watched: WatchedClass | None = None,
+    on_progress: Progress | None = None,
 ) -> tuple[WorstError, ...]:
     """Read the photos of the worst errors and make their maps.
 
@@ -137,12 +139,18 @@ def gather_errors(
         explainer: of the candidate; None where it cannot be explained.
         limit: how many errors at most.
         watched: the class whose missed photos come first; None where there is none.
+        on_progress: called with the errors that are explained and how many there are; a map may take a minute.
     """
     numbers, confidence = answer(probabilities, test.classes, watched)
     first = test.classes.index(watched.label) if watched else None
     chosen = worst_errors(test.labels, numbers, confidence, limit, first)
     photos = test.snapshot.photos([test.image_ids[index] for index in chosen])
-    return tuple(_errors(test, probabilities, numbers, chosen, photos, spec, explainer))
+    gathered = []
+    for error in _errors(test, probabilities, numbers, chosen, photos, spec, explainer):
+        gathered.append(error)
+        if on_progress:
+            on_progress(len(gathered), len(chosen))
+    return tuple(gathered)
 
 
 def errors_by_class(

@@ -92,6 +92,7 @@ def report_data(
             explainer,
             limit=settings.evaluation.worst_errors,
             watched=classifier.manifest.watched,
+            on_progress=reporter.progress("maps of the worst errors"),
         ),
         slices=slices_of_test(photos.test, candidate, table, settings),
         points=operating_points(routing, others, answers_to_test(photos.test, measured, settings)),

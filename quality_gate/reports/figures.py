@@ -26,7 +26,8 @@ INK, QUIET, LINE, EMPTY = "#1d2733", "#5b6672", "#e1e6eb", "#f3f5f7"
 WIDTH = 4.8  # inches; shown about 500 pixels wide, where text of 8 points is as large as a caption
 TEXT_SIZE = 8
 SMALL_MATRIX = 8  # classes up to which the confusion matrix fits half the page
-COUNTED_MATRIX = 40  # classes up to which a cell is large enough for its count
+FITTING_MATRIX = 40  # classes up to which it fits the page; with more it is as large as its text needs
+CELL = 0.18  # inches of a cell that is as small as can be read
 LABEL_LENGTH = 24
 CURVE_POINTS = 1000
 CONFIDENCE_BINS = 20
@@ -45,7 +46,7 @@ def confusion_figure(counts: NDArray[np.int64], classes: Sequence[str]) -> Figur
     from matplotlib.colors import PowerNorm
 
     size, small = len(classes), len(classes) <= SMALL_MATRIX
-    edge = WIDTH if small else 9.2
+    edge = WIDTH if small else 9.2 if size <= FITTING_MATRIX else 2 + CELL * size
     figure, axes = plain_figure(edge, edge * (0.8 if small else 0.95))
     share = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     wrong = ~np.eye(size, dtype=bool)
@@ -54,15 +55,14 @@ def confusion_figure(counts: NDArray[np.int64], classes: Sequence[str]) -> Figur
         cells = np.ma.array(share, mask=~shown | (counts == 0))
         # The root of the share: an error of a few percent must show.
         axes.pcolormesh(cells, cmap=colours, norm=PowerNorm(0.5, 0, 1.25), edgecolors="white", linewidth=1)
-    if size <= COUNTED_MATRIX:
-        text_size = TEXT_SIZE + 1 if small else max(4.0, min(8.0, 200 / size))
-        for row, column in np.argwhere(counts > 0):
-            colour = "white" if share[row, column] > 0.6 else INK
-            count, x, y = str(counts[row, column]), column + 0.5, row + 0.5
-            of_row = f"\n{share[row, column]:.0%}" if small else ""
-            axes.text(x, y, count + of_row, color=colour, fontsize=text_size, ha="center", va="center")
+    text_size = TEXT_SIZE + 1 if small else max(5.5, min(8.0, 200 / size))
+    for row, column in np.argwhere(counts > 0):
+        colour = "white" if share[row, column] > 0.6 else INK
+        count, x, y = str(counts[row, column]), column + 0.5, row + 0.5
+        of_row = f"\n{share[row, column]:.0%}" if small else ""
+        axes.text(x, y, count + of_row, color=colour, fontsize=text_size, ha="center", va="center")
     names = [short_name(name) for name in classes]
-    label_size = TEXT_SIZE if small else max(3.0, min(8.0, 260 / size))
+    label_size = TEXT_SIZE if small else max(6.5, min(8.0, 260 / size))
     flat = size <= 5 and max(map(len, names)) <= 10
     axes.set_xticks(np.arange(size) + 0.5, names, fontsize=label_size)
     if not flat:

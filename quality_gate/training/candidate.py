@@ -55,18 +55,28 @@ def save_candidate(
         digests: of what it was made from.
         folder: an empty folder.
     """
-    save_weights(candidate.network, folder)
-    export_onnx(candidate.network, candidate.spec.size, folder)
     ModelManifest(
         name=settings.name,
         architecture=candidate.architecture,
         classes=classes,
         preprocessing=candidate.spec,
         members=candidate.members,
-        digests={
-            **digests,
-            "weights": file_digest(folder / WEIGHTS_FILE),
-            "onnx": file_digest(folder / ONNX_FILE),
-        },
+        digests=digests | write_network(candidate.network, candidate.spec.size, folder),
     ).save(folder)
     return ModelFolder(folder)
+
+
+def write_network(network: TransferNetwork, size: int, folder: Path) -> dict[str, str]:
+    """Write the weights of a network and the exported network into a folder.
+
+    Args:
+        network: on the CPU.
+        size: edge of its photos, in pixels.
+        folder: where they are written.
+
+    Returns:
+        The SHA-256 of both files, by their names in the manifest.
+    """
+    save_weights(network, folder)
+    export_onnx(network, size, folder)
+    return {"weights": file_digest(folder / WEIGHTS_FILE), "onnx": file_digest(folder / ONNX_FILE)}

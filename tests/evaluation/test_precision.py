@@ -17,8 +17,8 @@ RULES = ["time of an answer against 32 bits", "macro F1 lost", "Brier score lost
 
 @pytest.fixture
 def folders(write_tiny_model, tmp_path):
-    """One model twice: what is compared does not depend on how its network computes."""
-    return {name: write_tiny_model(tmp_path / name) for name in ("float32", "int8")}
+    """One model three times: what is compared does not depend on how its network computes."""
+    return {name: write_tiny_model(tmp_path / name) for name in ("float32", "int8", "int8_trained")}
 
 
 @pytest.fixture
@@ -30,7 +30,7 @@ def held_out(folders, make_photos, reporter):
 @pytest.fixture
 def compare(folders, held_out, reporter, monkeypatch):
     def compared(latency=0.5, settings=SETTINGS):
-        times = {"float32": 10.0, "int8": 10.0 * latency}
+        times = {"float32": 10.0, "int8": 10.0 * latency, "int8_trained": 10.0 * latency}
         monkeypatch.setattr(precision, "_latencies_ms", lambda models, photos: times)
         before = answers(folders["float32"], held_out, reporter)
         return compare_precisions(folders, before, held_out, settings, reporter)
@@ -48,21 +48,21 @@ def change(folder, **changes):
 
 
 def failed(comparison):
-    return [rule.rule for rule in comparison.verdict.rules if not rule.passed]
+    return [rule.rule for rule in comparison.verdicts["int8"].rules if not rule.passed]
 
 
 def test_the_same_answers_in_less_time_pass(compare):
     comparison = compare()
 
-    assert [rule.rule for rule in comparison.verdict.rules] == RULES
-    assert [rule.measured for rule in comparison.verdict.rules] == [0.5, 0, 0, 1]
-    assert comparison.verdict.passed
+    assert [rule.rule for rule in comparison.verdicts["int8"].rules] == RULES
+    assert [rule.measured for rule in comparison.verdicts["int8"].rules] == [0.5, 0, 0, 1]
+    assert comparison.verdicts["int8"].passed
     assert comparison.figures["int8"].metrics == comparison.figures["float32"].metrics
 
 
 @pytest.mark.parametrize(("ratio", "passed"), [(0.9, True), (0.91, False)])
 def test_a_gain_too_small_does_not_pay(compare, ratio, passed):
-    assert compare(latency=ratio).verdict.passed is passed
+    assert compare(latency=ratio).verdicts["int8"].passed is passed
 
 
 def test_a_model_that_is_less_sure_of_right_answers_loses_brier_score_alone(compare, folders):
@@ -85,14 +85,14 @@ def test_a_decision_that_changes_counts_as_much_as_a_label(compare, folders):
 
     assert failed(comparison) == ["same label and decision"]
     assert comparison.figures["int8"].coverage == 0 < comparison.figures["float32"].coverage
-    rule = comparison.verdict.rules[-1]
+    rule = comparison.verdicts["int8"].rules[-1]
     assert rule.measured == pytest.approx(1 - comparison.figures["float32"].coverage)
 
 
 def test_labels_are_compared_as_they_are_served(compare, folders):
     manifest = ModelManifest.load(folders["int8"])
     replace(manifest, watched=WatchedClass("onion", 0.98, 0.0, 120, 0)).save(folders["int8"])
-    agreement = compare().verdict.rules[-1]
+    agreement = compare().verdicts["int8"].rules[-1]
     assert (agreement.rule, agreement.passed) == ("same label and decision", False)
 
 
@@ -113,3 +113,24 @@ def test_coverage_is_the_share_that_is_accepted(compare, folders, held_out, repo
     decisions = [model.decide(row).decision for row in answers(folders["float32"], held_out, reporter)]
 
     assert compare().figures["float32"].coverage == np.mean([decision == "accept" for decision in decisions])
+
+
+def test_weights_change_only_where_that_is_needed(compare, folders):
+    assert compare().chosen == "int8"
+
+    change(folders["int8"], temperature=1.6)
+
+    trained = compare(settings=replace_limits(min_agreement=0))
+    assert trained.chosen == "int8_trained"
+    assert trained.figures["int8_trained"].metrics == trained.figures["float32"].metrics
+    assert trained.figures["int8"].metrics.brier > trained.figures["float32"].metrics.brier
+
+
+def test_what_was_trained_for_8_bits_has_to_pass_the_same_rules(compare, folders, write_tiny_model):
+    for contender in ("int8", "int8_trained"):
+        write_tiny_model(folders[contender], seed=9)
+
+    comparison = compare()
+
+    assert comparison.chosen == "float32"
+    assert [rule.rule for rule in comparison.verdicts["int8_trained"].rules if not rule.passed] == RULES[1:]

@@ -1,19 +1,25 @@
+import copy
 from dataclasses import replace
 
 import onnx
 import pytest
+import torch
 
 from quality_gate.data.photo_set import PhotoSets
 from quality_gate.drift.reference import Reference
 from quality_gate.evaluation import precision, served_model
+from quality_gate.evaluation.gate import GateResult, limit_rule
 from quality_gate.evaluation.predictions import predict_logits
 from quality_gate.evaluation.served_model import make_ready_to_serve
 from quality_gate.inference import OnnxClassifier, softmax
+from quality_gate.models import checkpoint
 from quality_gate.models.folder import ModelFolder
 from quality_gate.models.golden import answer_photo, read_golden_photos
 from quality_gate.models.manifest import file_digest
 from quality_gate.models.smoke import smoke_test
+from quality_gate.models.zoo import TransferNetwork
 from quality_gate.settings import CalibrationSettings, ServingSettings
+from quality_gate.training.candidate import write_network
 
 ANYTHING_GOES = ServingSettings(max_loss=1, min_agreement=0, calibration_photos=4)
 
@@ -25,12 +31,16 @@ def model(write_tiny_model, tmp_path):
     return ModelFolder(folder)
 
 
+def _latencies(models, ratio):
+    return {contender: 10.0 if contender == "float32" else 10.0 * ratio for contender in models}
+
+
 @pytest.fixture
 def serve(model, make_photos, reporter, tmp_path, monkeypatch):
     """Makes the model ready; 8 bits take half the time, or ``ratio`` of it."""
 
     def served(settings=ANYTHING_GOES, ratio=0.5):
-        monkeypatch.setattr(precision, "_latencies_ms", lambda models, photos: {"float32": 10.0, "int8": 10.0 * ratio})
+        monkeypatch.setattr(precision, "_latencies_ms", lambda models, photos: _latencies(models, ratio))
         classifier = OnnxClassifier(model.path)
         splits = []
         for seed in range(4):
@@ -40,7 +50,7 @@ def serve(model, make_photos, reporter, tmp_path, monkeypatch):
             predict_logits(classifier, splits[3], reporter, "test"), classifier.manifest.temperature
         )
         arguments = (settings, CalibrationSettings(alpha=0.2), tmp_path / "made", reporter)
-        return make_ready_to_serve(model, PhotoSets(*splits), probabilities, *arguments)
+        return make_ready_to_serve(model, PhotoSets(*splits), probabilities, *arguments, seed=1)
 
     return served
 
@@ -49,7 +59,7 @@ def test_what_is_faster_and_as_good_is_served_in_8_bits(serve):
     served = serve()
 
     manifest = served.model.manifest
-    assert served.comparison.verdict.passed
+    assert served.comparison.verdicts["int8"].passed
     assert manifest.precision == "int8"
     types = {tensor.data_type for tensor in onnx.load(served.model.path / "serving.onnx").graph.initializer}
     assert onnx.TensorProto.INT8 in types
@@ -124,3 +134,38 @@ def test_a_copy_of_it_is_whole(serve, tmp_path):
 
     smoke_test(tmp_path / "copy")
     assert {path.name for path in (tmp_path / "copy").iterdir()} == {path.name for path in folder.path.iterdir()}
+
+
+@pytest.fixture
+def small_network(model):
+    """A network of the zoo's kind in the model's folder, in the place of the tiny one."""
+    torch.manual_seed(2)
+    stages = [torch.nn.Conv2d(3, 8, 3, stride=2), torch.nn.Conv2d(8, 8, 3, stride=2)]
+    network = TransferNetwork(stages, 1, 8, 3).eval()
+    with torch.no_grad():
+        network.head.weight *= 10
+    manifest = model.manifest
+    replace(manifest, digests=manifest.digests | write_network(network, 32, model.path)).save(model.path)
+    return network
+
+
+def test_one_that_was_trained_for_8_bits_holds_its_own_weights_and_tells_of_those_that_were_judged(
+    serve, model, small_network, reporter, monkeypatch
+):
+    monkeypatch.setattr(reporter, "say", lambda line: None)
+    monkeypatch.setattr(checkpoint, "load_network", lambda folder: copy.deepcopy(small_network))
+    # The network as it is does not pass, the trained one does.
+    verdicts = (GateResult((limit_rule("macro F1 lost", lost, "at most", 0.5),)) for lost in (1, 0))
+    monkeypatch.setattr(precision, "_verdict", lambda *_: next(verdicts))
+
+    served = serve(ANYTHING_GOES.model_copy(update={"quantisation_aware_epochs": 2}))
+
+    assert (served.comparison.chosen, len(served.divergences)) == ("int8_trained", 3)
+    folder, before = served.model.path, model.manifest
+    digests = served.model.manifest.digests
+    assert digests["judged_weights"] == before.digests["weights"] != digests["weights"]
+    assert digests["weights"] == file_digest(folder / "weights.safetensors")
+    assert digests["onnx"] == file_digest(folder / "model.onnx") != before.digests["onnx"]
+    assert served.model.manifest.answers_digest == before.answers_digest
+    assert served.model.manifest.precision == "int8"
+    smoke_test(folder)

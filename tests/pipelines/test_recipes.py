@@ -69,7 +69,7 @@ def place_of(name):
 
 
 def smaller(name, parameters):
-    """What is cross-validated is the head alone, and twice is enough to see that it is; one of them is an ensemble."""
+    """Repeats, passes and members are as few as show that there are several."""
     if name == "produce":
         parameters["ensemble"] = {"members": [{"model": "compact_cnn/2"}]}
     if name == "produce_resnet18":
@@ -77,6 +77,8 @@ def smaller(name, parameters):
     if name == "ripeness":
         parameters["transfer"]["finetune_epochs"] = 0
         parameters["evaluation"]["cross_validation"] = {"folds": 2, "repeats": 2}
+        parameters["serving"]["quantisation_aware_epochs"] = 1
+        parameters["explanation"]["steps"] = 64
     return parameters
 
 
@@ -110,6 +112,9 @@ def test_a_recipe_makes_a_champion(name, painted, checkout, small, train, gate):
     if name == "refunds":
         # Three photos of a rare class, and an article without one.
         assert "ingest: 4 files are left out by the settings of data" in run.said
+    if name == "ripeness":
+        assert "training for 8 bits: pass 1 of 1" in run.said
+        assert len(list(gate.home.tensorboard(name).glob("*/events.*"))) == 1
     if name == "produce":
         assert re.search(r"weights efficientnet_lite0 [01]\.\d+, compact_cnn/2 [01]\.\d+ \(chosen on", run.said)
         assert "Member 2: compact_cnn/2" in report_of(gate, name)
@@ -123,3 +128,13 @@ def test_a_recipe_makes_a_champion(name, painted, checkout, small, train, gate):
 def report_of(gate, name):
     (page,) = gate.home.reports(name).glob("*/evaluation.html")
     return page.read_text()
+
+
+@pytest.mark.parametrize("name", ["defects", "fruits"])
+def test_what_a_recipe_says_of_resnet50_are_settings(name):
+    """Its weights are published elsewhere, so that it is not run here."""
+    (given,) = re.findall(r"^ *# transfer: (\{.*\})$", (RECIPES / f"{name}.yaml").read_text(), flags=re.MULTILINE)
+    parameters = read_parameters(RECIPES / f"{name}.yaml")
+    parameters["transfer"] = parameters.get("transfer", {}) | yaml.safe_load(given)
+    settings = parse_settings(TrainingSettings, parameters, origin=name).transfer
+    assert (settings.model, settings.finetune_min_photos) == ("resnet50", 0)

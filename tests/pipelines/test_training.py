@@ -81,8 +81,9 @@ class TestFirstRun:
         assert run.data.metrics["test_macro_f1"] == pytest.approx(entry.metrics["macro_f1"])
         assert run.data.tags["data_digest"] == entry.digests["data"]
         assert run.data.tags["split_digest"] == entry.digests["split"]
-        curve = gate.mlflow().get_metric_history(run.info.run_id, "validation_macro_f1")
-        assert [point.step for point in curve] == [0, 1]
+        for curve in ("validation_macro_f1", "learning_rate"):
+            points = gate.mlflow().get_metric_history(run.info.run_id, curve)
+            assert [point.step for point in points] == [0, 1]
         assert {file.path for file in gate.mlflow().list_artifacts(run.info.run_id)} >= {"model", "report"}
 
     def test_ledger_registry_and_bento_agree(self, champion, gate):
@@ -101,7 +102,7 @@ class TestFirstRun:
         pages = {name for name, kept in kept_by_zenml["artifacts"].items() if kept[0]["value"] == "HTMLString"}
         assert pages >= {
             "data_report", "validation_report", "split_report", "suspects_report", "evaluation_report", "model_card",
-            "data_card",
+            "data_card", "sample_predictions", "serving_report",
         }  # fmt: skip
 
     def test_models_and_data_are_kept_as_what_they_are(self, kept_by_zenml):

@@ -117,6 +117,12 @@ def test_evidence_is_for_the_answer_and_for_the_truth(held_out):
     assert Image.open(io.BytesIO(last.answer)).size == (16, 16)
 
 
+def test_it_is_told_how_many_errors_are_explained(held_out):
+    told = []
+    gather_errors(held_out, PROBABILITIES, SPEC, Explains(), limit=5, on_progress=lambda *move: told.append(move))
+    assert told == [(1, 2), (2, 2)]
+
+
 def test_a_photo_without_maps_has_no_evidence(held_out):
     explainer = SimpleNamespace(maps=lambda tensor, classes: None)
     assert gather_errors(held_out, PROBABILITIES, SPEC, explainer, limit=1)[0].evidence is None

@@ -23,8 +23,8 @@ GATE = GateResult(
 
 @pytest.fixture
 def make_card(write_tiny_model, make_evaluation, snapshot, split, answers, moment, tmp_path):
-    def made(history=HISTORY, **changes):
-        manifest = replace(ModelManifest.load(write_tiny_model(tmp_path)), version=None)
+    def made(history=HISTORY, served=None, **changes):
+        manifest = replace(ModelManifest.load(write_tiny_model(tmp_path)), version=None, **(served or {}))
         return model_card(
             replace(manifest, routing=changes.get("routing", manifest.routing)),
             Measured(make_evaluation(**changes), {"candidate": answers}),
@@ -45,6 +45,15 @@ def test_the_test_photos_are_measured_at_the_threshold_in_use(make_card, answers
     card = make_card()
     assert card.in_use.in_use
     assert card.in_use.accepted_photos == (answers.max(axis=1) >= 0.6).sum()
+
+
+@pytest.mark.parametrize("trained", [False, True])
+def test_the_card_says_of_8_bits_whether_the_network_was_trained_for_them(make_card, trained):
+    digests = {"onnx": "e" * 64} | ({"judged_weights": "f" * 64} if trained else {})
+    text = model_card_markdown(make_card(served={"precision": "int8", "digests": digests}))
+    assert "| Served in | 8-bit integers" in text
+    assert ("its last stages were trained further after the gate had judged it" in text) is trained
+    assert ("f" * 64 in text) is trained
 
 
 def test_the_card_has_figures_with_intervals_and_the_baselines_beside_them(make_card):

@@ -67,6 +67,12 @@ def same(first, second):
     return all(torch.equal(tensor, weights(second)[name]) for name, tensor in weights(first).items())
 
 
+def test_it_is_served_in_the_views_that_are_asked_for(parts):
+    candidate, _ = train(parts, finetune_epochs=1, views=("squash", "squash_mirrored"))
+
+    assert candidate.spec.views == ("squash", "squash_mirrored")
+
+
 def test_everything_learns_and_is_told(parts):
     candidate, listener = train(parts)
 
