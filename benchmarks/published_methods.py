@@ -5,7 +5,7 @@ on validation photos. Here each method has its own epochs, rate, balance and way
 and else what the table below says. Of all else it has what the recipe has: the photos and their division (with those
 that the recipe keeps for its certificate to learn from), and EfficientNet-Lite0, whose weights come with the
 installation, in the place of ResNet-50: where that has its last block unfrozen, here it is the last of seven stages.
-What stays frozen sees each photo in four changed copies, which the passes take in turn, in place of a new copy a pass,
+What stays frozen sees each photo in two changed copies, which the passes take in turn, in place of a new copy a pass,
 and its batch normalisation keeps its statistics.
 
     python -m benchmarks.published_methods defects fruits refunds ripeness
@@ -52,7 +52,7 @@ from quality_gate.training.threads import pin_threads
 from quality_gate.transfer_settings import TransferSettings
 
 RECIPES = Path(__file__).resolve().parent.parent / "pipelines" / "recipes"
-COPIES = 4
+COPIES = 2
 BATCH = 32
 # Passes without progress after which the rate is halved.
 PLATEAU = 2
