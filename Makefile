@@ -13,8 +13,8 @@ READY := $(HOME_FOLDER)/.ready
 export PATH := $(BIN):$(PATH)
 export PYTHONUNBUFFERED := 1
 
-.PHONY: help install training test test-slow coverage bench serving-image training-image training-docker lint format \
-  lock clean
+.PHONY: help install training recipe batch nightly test test-slow coverage bench serving-image training-image \
+  training-docker lint format lock clean
 
 help: ## show every target with its line
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-15s %s\n", $$1, $$2}'
@@ -22,6 +22,35 @@ help: ## show every target with its line
 training: $(READY) ## train on the demo photos and show what the gate says
 	@result=0; zenml pipeline run training || result=$$?; quality-gate status; \
 	  echo "  commands in your shell  source $(VENV)/bin/activate"; exit $$result
+
+# The gate that is meant; where photos to be answered lie, and when they are; for those who do not know ZenML.
+NAME ?= visual_quality_gate
+SOURCE ?=
+EVERY ?= daily at 02:00
+RECIPES := $(sort $(basename $(notdir $(wildcard pipelines/recipes/*.yaml))))
+
+recipe: $(READY) ## train a recipe on the photos in data/NAME: make recipe NAME=refunds
+	@test -f "pipelines/recipes/$(NAME).yaml" \
+	  || { echo "Error: there is no recipe '$(NAME)'; name one with NAME=, of: $(RECIPES)." >&2; exit 1; }
+	@result=0; zenml pipeline run training --config "pipelines/recipes/$(NAME).yaml" || result=$$?; \
+	  quality-gate status --name "$(NAME)" 2> /dev/null || true; exit $$result
+
+batch: $(READY) ## answer the photos of a folder: make batch SOURCE=FOLDER NAME=refunds
+	@test -n "$(SOURCE)" || { echo "Error: SOURCE is missing; name a folder of photos, or inbox, with SOURCE=." >&2; exit 1; }
+	@folder=$$(mktemp --directory); trap 'rm -r "$$folder"' EXIT; $(batch_settings) > "$$folder/batch.yaml"; \
+	  zenml pipeline run batch_prediction --config "$$folder/batch.yaml"
+
+nightly: $(READY) ## answer what lies in the inbox, or SOURCE, every night: make nightly NAME=refunds
+	@quality-gate status --name "$(NAME)" > /dev/null
+	@case "$(SOURCE)" in ""|inbox|*://*) ;; *) test -d "$(SOURCE)" \
+	  || { echo "Error: SOURCE: $(SOURCE) is no folder; name a folder of photos, or leave it out for the inbox." >&2; exit 1; };; esac
+	@mkdir -p "$(HOME_FOLDER)/nightly"; $(batch_settings) > "$(HOME_FOLDER)/nightly/$(NAME).yaml"
+	@quality-gate schedule install batch_prediction --every "$(EVERY)" --as "$(NAME)_nightly" \
+	  --config "$(HOME_FOLDER)/nightly/$(NAME).yaml"
+
+# JSON is YAML, and quotes whatever a name holds.
+batch_settings = python -c 'import json, sys; print(json.dumps({"parameters": dict(zip(["name", "source"], sys.argv[1:]))}))' \
+  "$(NAME)" "$(or $(SOURCE),inbox)"
 
 test: $(VENV)/.dev $(READY) ## run the quick tests, on up to four processors at once
 	@pytest -m "not slow" -n auto --maxprocesses 4
@@ -46,8 +75,7 @@ bench: $(VENV)/.dev $(READY) ## measure every speed claim: make bench PHOTOS=FOL
 	@python -m benchmarks.database_away --bento cached_run:latest
 	@python -m benchmarks.batch_prediction --photos "$(PHOTOS)"
 
-# The gate whose newest Bento goes into an image, and what that image stands on.
-NAME ?= visual_quality_gate
+# What images stand on; the Bento is the newest of the gate NAME.
 BASE_IMAGE ?= python:$(or $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])'),3.11)-slim
 
 serving-image: $(READY) ## put the newest Bento into an image: make serving-image NAME=my_gate

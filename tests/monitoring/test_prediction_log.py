@@ -1,8 +1,10 @@
+import re
 import subprocess
 import sys
 import threading
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
 from uuid import UUID
 
 import pytest
@@ -16,6 +18,8 @@ from quality_gate.monitoring import prediction_log
 from quality_gate.monitoring.database import LogUnavailable, connect, parse_url
 from quality_gate.monitoring.prediction_log import PredictionLog, Refusal, Window
 from quality_gate.monitoring.schema import METADATA, MIGRATIONS, PREDICTIONS, migrate
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture
@@ -42,6 +46,27 @@ def test_what_was_written_is_read_newest_first(log, make_prediction):
     assert everything(log) == [second, first]
     assert list(everything(log)[0].probabilities) == ["potato", "onion", "tomato"]
     assert log.count() == 2
+
+
+def test_the_query_of_the_readme_lists_the_answers_of_the_night(postgres, make_prediction):
+    query = re.search(r"```sql\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL).group(1)
+    now = datetime.now(UTC)
+    batch = {"gate": "refunds", "origin": "batch"}
+    answers = [
+        make_prediction(**batch, time=now - timedelta(hours=1), image_name="b.jpg", label="onion"),
+        make_prediction(**batch, time=now - timedelta(hours=2), image_name="a.jpg", label="tomato"),
+        make_prediction(**batch, time=now - timedelta(hours=30), image_name="of the night before.jpg"),
+        make_prediction(**batch | {"gate": "produce"}, time=now),
+        make_prediction(**batch | {"origin": "service"}, time=now),
+    ]
+    with PredictionLog.open(postgres.new_database()) as log:
+        log.write(answers)
+        with log.database.reading() as connection:
+            rows = connection.execute(text(query.rstrip().rstrip(";"))).mappings().all()
+    assert [(row["image_name"], row["label"], row["time"]) for row in rows] == [
+        ("a.jpg", "tomato", answers[1].time),
+        ("b.jpg", "onion", answers[0].time),
+    ]
 
 
 def test_features_come_back_as_they_were(log, make_prediction):

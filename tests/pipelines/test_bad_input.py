@@ -8,7 +8,7 @@ pytestmark = pytest.mark.pipeline
 
 # What each is answered; the paths in between differ.
 SENTENCES = {
-    "nowhere": "{work}/nowhere does not exist; expected a folder of class folders with photos.",
+    "nowhere": "{work}/nowhere does not exist; expected a folder of class folders with photos: put it there, or name ",
     "empty_folder": "{source}: the folder is empty; expected one folder of photos for each class.",
     "one_class": "{source}: only one class, 'onion', and at least two are needed; ",
     "too_few": "validate: The photos fail 1 check of expectations/image_table.yaml: photos_per_class (label: potato",
@@ -17,6 +17,7 @@ SENTENCES = {
     "many_unreadable": "validate: The photos fail 1 check of expectations/image_table.yaml: unreadable_share ",
     "unknown_test_class": "{source}: the class 'leek' is in test and unknown to train; add training photos ",
     "unknown_label": "data.label_map: 'leek' is no class of ",
+    "table_settings": "data.csv says how to read a .csv file, and data.source names none: {good}; name the .csv ",
     "missing_files": "{source}: 1 of its 13 files do not exist, the first is ",
     "unknown_protocol": "s4://bucket/photos cannot be reached: Protocol not known: s4; check the part before '://'.",
     "case_and_spaces": "'Onion' and 'onion ' in {source} differ only in case, spaces or Unicode form; ",
@@ -121,6 +122,7 @@ def configured(sources, configure, checkout):
         "impossible_value": {"gate": {"min_macro_f1": 1.2}},
         "unknown_model": {"transfer": {"model": "resnet1"}},
         "unknown_suite": {"validation": {"suite": "strict"}},
+        "table_settings": {"data": {"csv": {"file_column": "id"}}},
         "unknown_label": {"data": {"label_map": {"leek": None}}},
         "wrong_weights": {"transfer": {"weights_file": "wrong.pth"}},
     }
@@ -143,7 +145,9 @@ def runs(configured, ledger_before, champion, run_each, gate):
 
 @pytest.mark.parametrize("case", SENTENCES)
 def test_a_mistake_ends_as_one_sentence(case, runs, sources, checkout):
-    sentence = SENTENCES[case].format(source=sources.get(case), work=checkout.work, root=checkout.root)
+    sentence = SENTENCES[case].format(
+        source=sources.get(case), good=sources["good"], work=checkout.work, root=checkout.root
+    )
     assert runs[case].code == 1
     assert runs[case].error.startswith(f"Error: {sentence}")
 

@@ -10,6 +10,8 @@ import yaml
 
 from pipelines.run_configuration import read_parameters
 from quality_gate.data.scenes import write_demo_photos
+from quality_gate.data.sources import discover
+from quality_gate.errors import UserError
 from quality_gate.settings import TrainingSettings
 from quality_gate.settings_section import parse_settings
 
@@ -94,6 +96,101 @@ def test_a_recipe_says_what_it_is_for_and_where_its_photos_lie(name):
     assert parameters["name"] == name
     assert parameters["data"]["source"].startswith(f"data/{place_of(name)}")
     parse_settings(TrainingSettings, parameters, origin=file.name)
+
+
+def write_files(*paths):
+    """Files that are listed as photos and never opened."""
+    for path in map(Path, paths):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"photo")
+
+
+def write_table(name, *lines):
+    Path("data", name).mkdir(parents=True, exist_ok=True)
+    Path("data", name, "styles.csv").write_text("\n".join(["id,masterCategory,articleType", *lines, ""]))
+
+
+@pytest.fixture
+def refusal(tmp_path, monkeypatch):
+    """Lists the photos of a recipe in a folder of its own, with some of its settings changed: what is said."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(name, **data):
+        parameters = read_parameters(RECIPES / f"{name}.yaml")
+        settings = parse_settings(TrainingSettings, {**parameters, "data": {**parameters["data"], **data}}, origin="x")
+        with pytest.raises(UserError) as caught:
+            discover(settings.data.sources, settings.data)
+        return caught.value.message
+
+    return run
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_without_its_photos_a_recipe_says_where_to_put_them(name, refusal):
+    said = refusal(name)
+    assert said.startswith(f"data/{name}")
+    assert "does not exist; expected a " in said
+    assert said.endswith(": put it there, or name yours in data.source.")
+
+
+def test_a_table_without_its_folder_of_photos_says_where_to_put_them(refusal):
+    write_table("refunds", "1,Apparel,dress")
+    assert refusal("refunds") == (
+        "data.csv.images: data/refunds/images is no folder; expected the one that the paths in data/refunds/styles.csv "
+        "start from: put the photos there, or name theirs."
+    )
+
+
+def test_a_recipe_for_a_table_on_class_folders_is_one_sentence(refusal):
+    write_files("data/refunds/dress/1.jpg", "data/refunds/shoes/2.jpg")
+    assert refusal("refunds", source="data/refunds") == (
+        "data.csv says how to read a .csv file, and data.source names none: data/refunds; name the .csv file there, or "
+        "leave data.csv out for class folders."
+    )
+
+
+def test_a_recipe_for_class_folders_on_a_table_is_one_sentence(refusal):
+    write_table("fruits", "1,Fruit,kiwi")
+    write_files("data/fruits/images/1.jpg")
+    assert refusal("fruits") == (
+        "data/fruits: only one class folder, 'images', and beside it styles.csv; if that says of which class a photo "
+        "is, name it in data.source and its columns in data.csv, else add the other class folders."
+    )
+    assert refusal("fruits", source="data/fruits/styles.csv") == (
+        "data/fruits/styles.csv has no column 'path'; name one of its columns in data.csv.file_column: id, "
+        "masterCategory, articleType."
+    )
+
+
+def test_a_class_for_every_photo_is_one_sentence(refusal):
+    write_files(*(f"data/fruits/train/photo {number}/1.jpg" for number in range(12)))
+    assert refusal("fruits") == (
+        "data/fruits: 12 photos in 12 classes; the labels seem to name single photos, so name the folder of the class "
+        "folders, or the column of the classes in data.csv.label_column."
+    )
+
+
+def test_a_label_map_that_merges_everything_is_one_sentence(refusal):
+    write_files("data/ripeness/green/1.jpg", "data/ripeness/orange/1.jpg", "data/ripeness/red/1.jpg")
+    assert refusal("ripeness", label_map={"green": "tomato", "orange": "tomato", "red": "tomato"}) == (
+        "data/ripeness: of its 3 classes data.label_map and data.min_images_per_class leave only 'tomato', and at "
+        "least two are needed."
+    )
+
+
+def test_a_label_map_for_other_classes_is_one_sentence(refusal):
+    write_files("data/ripeness/ripe/1.jpg", "data/ripeness/unripe/1.jpg")
+    assert refusal("ripeness") == (
+        "data.label_map: 'green' is no class of data/ripeness; its classes are ripe, unripe."
+    )
+
+
+def test_a_class_that_is_only_in_the_test_is_one_sentence(refusal):
+    write_files(*(f"data/cifar10/{place}/1.jpg" for place in ("train/cat", "train/ship", "test/cat", "test/frog")))
+    assert refusal("cifar10") == (
+        "data/cifar10: the class 'frog' is in test and unknown to train; add training photos of it, or drop it with "
+        "data.label_map."
+    )
 
 
 @pytest.mark.slow

@@ -36,6 +36,11 @@ def discover(place: str | Path | Sequence[str | Path], settings: DataSettings | 
     """
     settings = settings or DataSettings()
     places = [place_name(one) for one in ([place] if isinstance(place, str | Path) else place)]
+    if settings.csv != CsvSettings() and not any(map(_is_table, places)):
+        raise UserError(
+            f"data.csv says how to read a .csv file, and data.source names none: {', '.join(places)}; name the .csv "
+            "file there, or leave data.csv out for class folders."
+        )
     source = _joined([_listed(name, settings) for name in places])
     chosen = choose_classes(source, settings.label_map, settings.min_images_per_class, settings.first_classes)
     if settings.reviewed is None:
@@ -58,11 +63,26 @@ def _listed_reviewed(place: str, settings: DataSettings) -> Source:
 
 def _listed(name: str, settings: DataSettings) -> Source:
     left_out: list[PhotoFile] = []
-    if name.casefold().endswith(".csv") and not Path(name).is_dir():
+    if _is_table(name):
         files, left_out = csv_photos(name, settings.csv, drop_missing=settings.missing == "drop")
     else:
         files = class_folders(RemoteTree(name) if is_url(name) else LocalTree(Path(name)))
+        _check_no_table(name, classes_of(files))
     return Source(name, (name,), _sorted(files), classes_of(files), _sorted(left_out))
+
+
+def _is_table(name: str) -> bool:
+    return name.casefold().endswith(".csv") and not Path(name).is_dir()
+
+
+def _check_no_table(name: str, classes: Sequence[str]) -> None:
+    """Raise where a CSV file lies beside the only class folder, which is then likely to hold the photos of all."""
+    tables = [] if is_url(name) or len(classes) > 1 else sorted(Path(name).glob("*.csv"))
+    if tables:
+        raise UserError(
+            f"{name}: only one class folder, '{classes[0]}', and beside it {tables[0].name}; if that says of which "
+            "class a photo is, name it in data.source and its columns in data.csv, else add the other class folders."
+        )
 
 
 def _sorted(files: Iterable[PhotoFile]) -> tuple[PhotoFile, ...]:

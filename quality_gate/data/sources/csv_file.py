@@ -69,7 +69,10 @@ def _read(place: str) -> bytes:
     try:
         return Path(place).read_bytes()
     except FileNotFoundError:
-        raise UserError(f"{place} does not exist; expected a CSV file with a row for each photo.") from None
+        raise UserError(
+            f"{place} does not exist; expected a CSV file with a row for each photo: put it there, or name yours in "
+            "data.source."
+        ) from None
     except OSError as error:
         raise UserError(f"{place} cannot be read ({error.strerror or error}); allow reading it.") from None
 
@@ -109,7 +112,10 @@ def _tree(place: str, settings: "CsvSettings") -> Tree:
         return RemoteTree(place.rpartition("/")[0])
     root = Path(place).parent if settings.images is None else Path(settings.images).expanduser()
     if not root.is_dir():
-        raise UserError(f"data.csv.images: {root} is no folder; expected the one that the paths in {place} start from.")
+        raise UserError(
+            f"data.csv.images: {root} is no folder; expected the one that the paths in {place} start from: put the "
+            "photos there, or name theirs."
+        )
     return LocalTree(root)
 
 

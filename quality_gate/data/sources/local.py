@@ -87,7 +87,10 @@ class LocalTree:
         if Path(place).is_file():
             raise UserError(f"{place} is a file; expected a folder of class folders with photos, or a .csv file.")
         if not Path(place).is_dir():
-            raise UserError(f"{place} does not exist; expected a folder of class folders with photos.")
+            raise UserError(
+                f"{place} does not exist; expected a folder of class folders with photos: put it there, or name yours "
+                "in data.source."
+            )
         try:
             entries = self._visible(place)
         except OSError as error:
