@@ -138,8 +138,11 @@ def _trained_for_8_bits(
 ) -> tuple[ModelFolder, tuple[float, ...]]:
     """The model with weights that were trained for 8 bits, in ``folder``, and how that went."""
     from quality_gate.models.checkpoint import load_network
+    from quality_gate.models.zoo import TransferNetwork
 
     manifest, network = model.manifest, load_network(model.path)
+    # The settings allow no such training of an ensemble.
+    assert isinstance(network, TransferNetwork)
     divergences = train_for_8_bits(
         network,
         photos.train,

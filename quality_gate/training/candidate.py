@@ -66,11 +66,11 @@ def save_candidate(
     return ModelFolder(folder)
 
 
-def write_network(network: TransferNetwork, size: int, folder: Path) -> dict[str, str]:
+def write_network(network: TransferNetwork | EnsembleNetwork, size: int, folder: Path) -> dict[str, str]:
     """Write the weights of a network and the exported network into a folder.
 
     Args:
-        network: on the CPU.
+        network: or an ensemble, on the CPU.
         size: edge of its photos, in pixels.
         folder: where they are written.
 
