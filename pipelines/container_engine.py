@@ -129,12 +129,13 @@ def _judge(step: str, code: int, sentence: str | None, *, out_of_memory: bool) -
         raise UserError(sentence)
     if out_of_memory:
         raise UserError(
-            f"{step}: its container ran out of memory; free some, or raise `mem_limit` where the stack sets one, or have "
+            f"{step}: its container ran out of memory; free some, raise `mem_limit` where the stack sets one, or have "
             "the step take less (data.workers, transfer.threads, transfer.size); the same command goes on where it was."
         )
     if code > 128:
         raise UserError(
-            f"{step}: its container was ended too early (by signal {code - 128}); the same command goes on where it was."
+            f"{step}: its container was ended too early (by signal {code - 128}); the same command goes on where it "
+            "was."
         )
     if code:
         raise UserError(f"{step}: its container ended with exit code {code}; what went wrong stands above.")

@@ -97,8 +97,8 @@ class Registry:
         with tempfile.TemporaryDirectory() as temporary:
             try:
                 # The address may mean the server that keeps the runs.
-                where = {"dst_path": temporary, "tracking_uri": self._tracking_uri}
-                folder = Path(download_artifacts(artifact_uri=entry.model_uri, **where))
+                kept = {"artifact_uri": entry.model_uri, "tracking_uri": self._tracking_uri}
+                folder = Path(download_artifacts(**kept, dst_path=temporary))
                 ModelManifest.load(folder).with_version(entry.version).save(folder)
             except (MlflowException, OSError, UnknownModelFormat) as error:
                 reason = " ".join(str(error).split())

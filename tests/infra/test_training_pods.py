@@ -74,7 +74,9 @@ def compiled(orchestrator, infra, tmp_path_factory):
     def compile_for(pipeline, configuration=None, **parameters):
         with pytest.MonkeyPatch.context() as patch:
             patch.setenv(HOME_VARIABLE, str(home))
+            # Both would ask a server.
             patch.setattr("zenml.config.compiler.get_zenml_versions", lambda: ("0", "0"))
+            patch.setattr("zenml.utils.code_repository_utils.find_active_code_repository", lambda: None)
             pipeline.prepare(**parameters)
             given = yaml.safe_load(configuration.read_text()) if configuration else {}
             return Compiler().compile(pipeline, stack, PipelineRunConfiguration.model_validate(given))
