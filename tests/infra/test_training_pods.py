@@ -94,6 +94,11 @@ def as_sent(manifest):
     return _without_nulls(api.ApiClient().sanitize_for_serialization(manifest))
 
 
+def as_job(document):
+    """A job with the two fields that its address says for it."""
+    return {"apiVersion": "batch/v1", "kind": "Job", **document}
+
+
 def _without_nulls(value):
     if isinstance(value, dict):
         return {key: _without_nulls(one) for key, one in value.items() if one is not None}
@@ -123,7 +128,7 @@ def render(orchestrator):
             pod_template=as_template(pod),
             backoff_limit=retry.max_retries if retry else 0,
         )
-        return as_sent(job)
+        return as_job(as_sent(job))
 
     return rendered
 
@@ -330,5 +335,5 @@ def test_a_run_is_a_job_and_begins_at_once(submit, snapshot):
     posted = submit(snapshot, None)
     (kind,) = set(posted) - {"secrets"}
     assert kind == "jobs"
-    kubernetes_validate.validate(_without_nulls(posted["jobs"]), VERSIONS[-1], strict=True)
+    kubernetes_validate.validate(as_job(_without_nulls(posted["jobs"])), VERSIONS[-1], strict=True)
     assert posted["jobs"]["spec"]["backoffLimit"] == 0
