@@ -222,11 +222,12 @@ def test_a_step_has_an_account_that_may_do_nothing(jobs, manifests):
     assert manifests["ServiceAccount", "quality-gate-steps"]["automountServiceAccountToken"] is False
 
 
-def test_no_secret_stands_in_a_pod(jobs, described, manifests):
-    for job in (*jobs.values(), manifests["Deployment", "quality-gate-workbench"]):
+def test_no_secret_stands_in_a_pod_and_steps_get_no_key_of_the_server(jobs, described, manifests):
+    workbench = manifests["Deployment", "quality-gate-workbench"]
+    for job in (*jobs.values(), workbench):
         _, container = pod_of(job)
         named = {name for one in container["envFrom"] for source in one.values() for name in source.values()}
-        assert named == {"quality-gate-training"}
+        assert named == {"quality-gate-training", *(["quality-gate-workbench"] if job is workbench else [])}
         assert not [one["name"] for one in container.get("env", []) if "KEY" in one["name"] or "TOKEN" in one["name"]]
     assert not [kind for kind, _ in manifests if kind == "Secret"]
     assert described["orchestrator"]["configuration"]["pass_zenml_token_as_secret"] is True
