@@ -48,11 +48,17 @@ def explained_run(pipeline: str) -> Iterator[None]:
         pipeline: its name.
 
     Raises:
-        UserError: what the step that failed said, where that was a user's mistake; else which step it was, why, and
-            what to do.
+        UserError: nothing here speaks with a cluster; or what the step that failed said, where that was a user's
+            mistake; else which step it was, why, and what to do.
     """
     # Not above: they take a second to import, and few need them.
-    from kubernetes.config import ConfigException
+    try:
+        from kubernetes.config import ConfigException
+    except ModuleNotFoundError:
+        raise UserError(
+            "the active stack is that of a cluster, and nothing here speaks with one; install it: "
+            "uv pip install --constraint constraints.txt --editable '.[cluster]'"
+        ) from None
     from urllib3.exceptions import HTTPError
     from zenml.orchestrators import PipelineSubmissionError
 

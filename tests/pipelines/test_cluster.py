@@ -1,5 +1,6 @@
 """How a run on a cluster ends, as the user sees it."""
 
+import sys
 from types import SimpleNamespace
 
 import pytest
@@ -105,3 +106,8 @@ def test_steps_run_from_the_image_in_the_registry_of_the_stack_which_is_not_buil
     assert settings.parent_image == "registry.example.com/quality-gate/training:latest"
     assert settings.skip_build
     assert not settings.allow_download_from_artifact_store
+
+
+def test_without_what_speaks_with_a_cluster_it_is_one_sentence(server, monkeypatch):
+    monkeypatch.setitem(sys.modules, "kubernetes.config", None)
+    assert failing(AssertionError("not reached")).startswith("the active stack is that of a cluster, and nothing here")
