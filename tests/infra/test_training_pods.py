@@ -43,7 +43,9 @@ def described(infra):
 def manifests(infra):
     """The objects that are applied by hand, by kind and name."""
     folder, found = infra / "kubernetes" / "training", {}
-    for name in yaml.safe_load((folder / "kustomization.yaml").read_text())["resources"]:
+    named = yaml.safe_load((folder / "kustomization.yaml").read_text())["resources"]
+    # The namespace is that of the service.
+    for name in ("../namespace.yaml", *named):
         for document in yaml.safe_load_all((folder / name).read_text()):
             found[document["kind"], document["metadata"]["name"]] = document
     return found
