@@ -4,6 +4,7 @@ import json
 import threading
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from types import SimpleNamespace
 from uuid import UUID
 
@@ -25,7 +26,7 @@ from zenml.stack import Stack
 from pipelines import batch_prediction, training, tuning
 from pipelines.cluster_schedule import cluster_schedule, scheduled_start
 from pipelines.containers import TRAINING_IMAGE
-from quality_gate.home import HOME_VARIABLE
+from quality_gate.home import HOME_VARIABLE, Home
 
 VERSIONS = ("1.29", "1.33", "1.37")
 IMAGE = f"registry.example.com/quality-gate/{TRAINING_IMAGE}"
@@ -194,6 +195,14 @@ def test_the_volume_is_mounted_where_the_image_keeps_its_state_and_several_nodes
     dockerfile = (infra / "docker" / "training.Dockerfile").read_text()
     assert "QUALITY_GATE_HOME=/var/lib/quality-gate" in dockerfile
     assert manifests["PersistentVolumeClaim", "quality-gate-state"]["spec"]["accessModes"] == ["ReadWriteMany"]
+
+
+def test_libraries_are_told_in_a_pod_what_the_home_tells_them_on_a_machine(manifests, infra):
+    told = manifests["ConfigMap", "quality-gate-training"]["data"]
+    dockerfile = (infra / "docker" / "training.Dockerfile").read_text()
+    for name, value in Home(Path("/var/lib/quality-gate")).environment().items():
+        # ZenML's own configuration is of each container.
+        assert name == "ZENML_CONFIG_PATH" or told.get(name) == value or f" {name}={value}" in dockerfile, name
 
 
 def test_no_pod_has_rights_and_all_write_as_the_same_group(jobs, manifests, infra):
