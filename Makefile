@@ -85,7 +85,7 @@ training-image: $(READY) ## put the code and what it needs into an image in whic
 	@python infra/docker/training_image.py --base-image "$(BASE_IMAGE)"
 
 training-docker: training-image ## train as `make training` does, with every step in a container
-	@export ZENML_ACTIVE_STACK_ID; ZENML_ACTIVE_STACK_ID=$$(python infra/stacks/local_docker.py); result=0; \
+	@export ZENML_ACTIVE_STACK_ID; ZENML_ACTIVE_STACK_ID=$$(python infra/stacks/register.py infra/stacks/docker.yaml); result=0; \
 	  zenml pipeline run training || result=$$?; quality-gate status; exit $$result
 
 lint: $(VENV)/.dev ## check format, style, types and import rules

@@ -18,6 +18,7 @@ from pipelines.console import helpful_console
 from pipelines.containers import in_containers, places_of
 from pipelines.integrations import no_integrations
 from pipelines.interruption import interruptible
+from pipelines.outages import explained_outages
 from pipelines.run_configuration import read_parameters
 from quality_gate.progress import ConsoleReporter
 from quality_gate.settings_section import DEFAULTS
@@ -111,8 +112,9 @@ class ConfiguredPipeline(Pipeline):
             no_integrations(),
             only_whole_results(),
             interruptible(),
+            explained_outages(),
             self._during(given),
-            in_containers(places) as settings,
+            in_containers(self.name, places) as settings,
         ):
             # Not before: ZenML opens its store to find a hook again, and an import would do so.
             self.configure(on_failure=self._on_failure, settings=settings)

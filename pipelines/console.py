@@ -6,6 +6,7 @@ from contextlib import contextmanager
 
 from zenml.logger import ZenMLConsoleHandler
 
+from pipelines.outages import outage
 from quality_gate.errors import UserError
 
 # Lines that tell a user nothing: what failed is said again below, by the trace or by the sentence the run ends with.
@@ -34,9 +35,10 @@ def helpful_console() -> Iterator[None]:
 
 
 class _HelpfulLines(logging.Filter):
-    """Drops unhelpful lines, and the traceback of a user's mistake; any other error keeps its own."""
+    """Drops unhelpful lines, and the traceback of what ends in a sentence; any other error keeps its own."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        if record.exc_info and isinstance(record.exc_info[1], UserError):
+        error = record.exc_info[1] if record.exc_info else None
+        if isinstance(error, UserError) or (error is not None and outage(error) is not None):
             record.exc_info = None
         return not str(record.msg).startswith(_UNHELPFUL)

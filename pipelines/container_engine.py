@@ -127,9 +127,16 @@ def _show(container: Container) -> str | None:
 def _judge(step: str, code: int, sentence: str | None, *, out_of_memory: bool) -> None:
     if code == REFUSED and sentence:
         raise UserError(sentence)
-    if out_of_memory or code > 128:
-        reason = "it ran out of memory" if out_of_memory else f"by signal {code - 128}"
-        raise UserError(f"{step}: its container was ended too early ({reason}); the same command goes on where it was.")
+    if out_of_memory:
+        raise UserError(
+            f"{step}: its container ran out of memory; free some, raise `mem_limit` where the stack sets one, or have "
+            "the step take less (data.workers, transfer.threads, transfer.size); the same command goes on where it was."
+        )
+    if code > 128:
+        raise UserError(
+            f"{step}: its container was ended too early (by signal {code - 128}); the same command goes on where it "
+            "was."
+        )
     if code:
         raise UserError(f"{step}: its container ended with exit code {code}; what went wrong stands above.")
 

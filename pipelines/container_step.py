@@ -8,6 +8,7 @@ from pipelines.console import helpful_console
 from pipelines.container_terms import EXPECTED_VARIABLE, REFUSED, SENTENCE, expected_here
 from pipelines.integrations import no_integrations
 from pipelines.interruption import interruptible
+from pipelines.outages import explained_outages
 from quality_gate.errors import UserError
 
 
@@ -21,7 +22,7 @@ def main() -> None:
             raise UserError(
                 "the image holds other code or libraries than this checkout; `make training-image` builds it anew."
             )
-        with helpful_console(), no_integrations(), only_whole_results(), interruptible():
+        with helpful_console(), no_integrations(), only_whole_results(), interruptible(), explained_outages():
             entrypoint.main()
     except UserError as error:
         print(f"{SENTENCE}{' '.join(error.message.split())}", file=sys.stderr, flush=True)

@@ -1,4 +1,4 @@
-"""Steps in containers on this machine, where the active stack has ZenML's orchestrator local_docker."""
+"""Steps in containers: of this machine or of a cluster, as the active stack says."""
 
 import os
 from collections.abc import Iterable, Iterator
@@ -9,6 +9,7 @@ from zenml.client import Client
 from zenml.config import DockerSettings
 from zenml.enums import StackComponentType
 
+from pipelines import cluster
 from pipelines.container_terms import EXPECTED_VARIABLE, expected_here
 from pipelines.places import absolute
 from quality_gate.data_settings import DEMO
@@ -35,22 +36,27 @@ Volumes = dict[str, dict[str, str]]
 
 
 @contextmanager
-def in_containers(places: Iterable[str]) -> Iterator[dict[str, DockerSettings]]:
+def in_containers(pipeline: str, places: Iterable[str]) -> Iterator[dict[str, DockerSettings]]:
     """Prepare for steps that run in containers; on another stack nothing changes.
 
-    A step finds the folder of all state, and what the settings name, under the same paths as outside; it may write
-    into the first alone.
+    On this machine a step finds the folder of all state, and what the settings name, under the same paths as outside;
+    it may write into the first alone. On a cluster the stack says what it finds.
 
     Args:
+        pipeline: its name.
         places: files and folders that the settings name.
 
     Yields:
         Settings of the pipeline: none on another stack, where ZenML would say that they are of no use.
 
     Raises:
-        UserError: no Docker engine answers.
+        UserError: no Docker engine or no cluster answers, or a step of the run has failed there.
     """
     (orchestrator,) = Client().active_stack_model.components[StackComponentType.ORCHESTRATOR]
+    if orchestrator.flavor_name == cluster.FLAVOR:
+        with cluster.explained_run(pipeline):
+            yield {"docker": cluster.cluster_image(TRAINING_IMAGE)}
+        return
     if orchestrator.flavor_name != "local_docker":
         yield {}
         return

@@ -22,7 +22,7 @@ def read_parameters(path: Path, *, defaults: str = DEFAULTS) -> Mapping[str, Any
         defaults: a run configuration that has every setting, for messages.
 
     Raises:
-        UserError: the file cannot be read, is no YAML, or is no run configuration.
+        UserError: the file cannot be read, is no YAML, is no run configuration, or names a schedule.
     """
     try:
         with path.open(encoding="utf-8") as file:
@@ -39,6 +39,11 @@ def read_parameters(path: Path, *, defaults: str = DEFAULTS) -> Mapping[str, Any
         raise UserError(
             f"{path.name}: {', '.join(unknown)} is no key at the top of a run configuration; the settings of a run "
             f"stand under `parameters:`, as in {defaults}."
+        )
+    if "schedule" in content:
+        raise UserError(
+            f"{path.name}: schedule would have the pipeline look at its photos once, and take every later run from the "
+            "cache; take it out, and type: quality-gate schedule install PIPELINE --config FILE --with cluster"
         )
     try:
         return PipelineRunConfiguration.model_validate(content).parameters or {}

@@ -58,12 +58,13 @@ def deploy(name: str, url: str | None) -> None:
     """Pack the champion, and have running servers take it without dropping a request."""
     from quality_gate.deployment import wait_until_served
     from quality_gate.registry import Registry
+    from quality_gate.tracking import tracking_store
 
     build, ledger = _packager(), _ledger(name)
     champion = ledger.champion()
     if champion is None or champion.version is None:
         raise UserError(f"{name} has no champion yet; see quality-gate status --name {name}")
-    with Registry(name, ledger, locate().mlflow_tracking_uri).model_folder(champion) as folder:
+    with Registry(name, ledger, tracking_store(locate())).model_folder(champion) as folder:
         tag = build(folder, name=name)
     click.echo(f"{name}:{champion.version} is packed as {tag}.")
     if url is not None:
@@ -78,9 +79,10 @@ def deploy(name: str, url: str | None) -> None:
 def rollback(name: str) -> None:
     """Make the former champion champion again, after it has answered its golden photos as it did."""
     from quality_gate.registry import Registry
+    from quality_gate.tracking import tracking_store
 
     build = _packager()
-    registry = Registry(name, _ledger(name), locate().mlflow_tracking_uri)
+    registry = Registry(name, _ledger(name), tracking_store(locate()))
     champion, tag = registry.rollback(lambda folder: build(folder, name=name))
     click.echo(f"{name}:{champion.version} is champion again, packed as {tag}.")
     _say_how_to_serve(name)

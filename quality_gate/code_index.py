@@ -15,12 +15,13 @@ PACKAGES = ("quality_gate", "steps", "bentos")
 DATA_FOLDERS = ("expectations",)
 
 DISTRIBUTION = "visual-quality-gate"
-_DEVELOPMENT = re.compile(r"extra\s*==\s*['\"]dev['\"]")
+# Of extras that no step works with.
+_BESIDE = re.compile(r"extra\s*==\s*['\"](dev|cluster)['\"]")
 _TEMPLATE = re.compile(r"['\"]([\w./-]+\.j2)['\"]")
 
 
 def library_versions() -> dict[str, str]:
-    """Installed versions of Python and of the libraries the project names, those for developers left out."""
+    """Installed versions of Python and of the libraries the project names, those that no step works with left out."""
     found = {"python": f"{sys.version_info.major}.{sys.version_info.minor}"}
     try:
         requirements = requires(DISTRIBUTION) or []
@@ -28,7 +29,7 @@ def library_versions() -> dict[str, str]:
         return found
     for requirement in requirements:
         name = re.split(r"[^\w.-]", requirement, maxsplit=1)[0]
-        if name != DISTRIBUTION and not _DEVELOPMENT.search(requirement):
+        if name != DISTRIBUTION and not _BESIDE.search(requirement):
             try:
                 found[name] = version(name)
             except PackageNotFoundError:

@@ -16,6 +16,7 @@ from quality_gate.errors import UserError
 from quality_gate.ledger import Event, Ledger, LedgerEntry
 from quality_gate.models.manifest import ModelManifest, UnknownModelFormat, file_digest
 from quality_gate.models.smoke import smoke_test
+from quality_gate.tracking import TRACKING_VARIABLE
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -95,7 +96,9 @@ class Registry:
         assert entry.version is not None
         with tempfile.TemporaryDirectory() as temporary:
             try:
-                folder = Path(download_artifacts(artifact_uri=entry.model_uri, dst_path=temporary))
+                # The address may mean the server that keeps the runs.
+                kept = {"artifact_uri": entry.model_uri, "tracking_uri": self._tracking_uri}
+                folder = Path(download_artifacts(**kept, dst_path=temporary))
                 ModelManifest.load(folder).with_version(entry.version).save(folder)
             except (MlflowException, OSError, UnknownModelFormat) as error:
                 reason = " ".join(str(error).split())
@@ -134,12 +137,13 @@ class Registry:
             The former champion, now champion, and the tag of its package.
 
         Raises:
-            UserError: there is no former champion, or it does not answer.
+            UserError: there is no former champion, it is not in this registry, or it does not answer.
         """
         champions = self.ledger.champions()
         if len(champions) < 2:
             raise UserError(f"{self.name} has no former champion to roll back to; see quality-gate status.")
         former = champions[-2]
+        self._check_registered(former)
         with self.model_folder(former) as folder:
             smoke_test(folder)
             tag = package(folder)
@@ -147,6 +151,24 @@ class Registry:
         self.ledger.append(replace(former, event="rolled_back", run=f"rollback by {_user()}", time=moment))
         self.point_alias_at_champion()
         return former, tag
+
+    def _check_registered(self, entry: LedgerEntry) -> None:
+        """Make sure that this is the registry that gave a model its version: another may have one of that number."""
+        from mlflow.exceptions import MlflowException
+
+        assert entry.version is not None
+        try:
+            found = self._client().get_model_version(self.name, entry.version).source
+        except MlflowException as error:
+            if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+                reason = " ".join(str(error).split())
+                raise UserError(f"MLflow at {self._tracking_uri} does not answer ({reason}).") from None
+            found = None
+        if found != entry.model_uri:
+            raise UserError(
+                f"MLflow at {self._tracking_uri} did not register {self.name}:{entry.version}; set {TRACKING_VARIABLE} "
+                "to the store of the stack that trained it."
+            )
 
     def _client(self) -> MlflowClient:
         from mlflow import MlflowClient

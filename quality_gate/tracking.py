@@ -2,20 +2,33 @@
 
 from __future__ import annotations
 
+import os
 import re
 import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from quality_gate.home import Home
+
 if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities import Run
 
+# MLflow's own name for the address of its server.
+TRACKING_VARIABLE = "MLFLOW_TRACKING_URI"
 # MLflow refuses longer values.
 LONGEST_PARAMETER = 6000
 # And more of them in one call.
 MOST_METRICS = 1000
+
+
+def tracking_store(home: Home) -> str:
+    """The address of MLflow's tracking store and model registry where no stack says it.
+
+    ``MLFLOW_TRACKING_URI`` decides; without it, it is the database in the home.
+    """
+    return os.environ.get(TRACKING_VARIABLE) or home.mlflow_tracking_uri
 
 
 class ExperimentRun:

@@ -10,7 +10,7 @@ from zenml.client import Client
 from zenml.utils.time_utils import utc_now
 
 from quality_gate.home import Home, locate
-from quality_gate.tracking import ExperimentRun, open_run
+from quality_gate.tracking import ExperimentRun, open_run, tracking_store
 
 
 def run_name() -> str:
@@ -19,9 +19,18 @@ def run_name() -> str:
 
 
 def tracking_uri() -> str:
-    """Address of the stack's MLflow tracking store; without one in the stack, the local store."""
+    """Address of the stack's MLflow tracking store; without one in the stack, that of :func:`tracking_store`.
+
+    To a server of the stack MLflow is signed in.
+    """
     tracker = Client().active_stack.experiment_tracker
-    return str(tracker.get_tracking_uri()) if hasattr(tracker, "get_tracking_uri") else locate().mlflow_tracking_uri
+    if not hasattr(tracker, "get_tracking_uri"):
+        return tracking_store(locate())
+    uri = str(tracker.get_tracking_uri())
+    if not uri.startswith("sqlite:"):
+        # ZenML does so itself only for steps that name a tracker.
+        tracker.configure_mlflow()
+    return uri
 
 
 def experiment_run(name: str) -> ExperimentRun:

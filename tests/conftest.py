@@ -261,7 +261,7 @@ class Checkout:
     def run(self, *command: str) -> tuple[int, str]:
         """Run a console script to its end: exit code, and all it said."""
         log = self.work / "console.log"
-        code = self.start(*command, log=log).wait(timeout=300)
+        code = self.start(*command, log=log).wait(timeout=1200)
         return code, log.read_text()
 
 

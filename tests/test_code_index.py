@@ -151,7 +151,10 @@ OF_PRODUCTION = {"answer_batch", "report_batch", "report_performance", "settle_b
         ("expectations/image_table.yaml", {"validate", "report_drift"}),
         ("quality_gate/drift/detection.py", OF_DRIFT),
         ("bentos/service.py", {"package", "find_rival"}),
-        ("quality_gate/settings.py", set(STEPS) - {"ingest", "package", "find_rival"} - OF_PRODUCTION - OF_DRIFT),
+        (
+            "quality_gate/settings.py",
+            set(STEPS) - {"ingest", "package", "find_rival", "start_scheduled"} - OF_PRODUCTION - OF_DRIFT,
+        ),
         ("quality_gate/cli.py", set()),
     ],
 )

@@ -314,3 +314,36 @@ def test_a_refused_model_gets_no_version(write_tiny_model, make_evaluation, tmp_
     evaluation = replace(make_evaluation(), latency_ms=9999.0)
     entry = ledger_entry("refused", "training-1", manifest, evaluation, apply_gate(evaluation, GateSettings()), report)
     assert (entry.version, entry.model_uri, entry.gate["passed"]) == (None, None, False)
+
+
+def test_a_rollback_in_a_registry_that_did_not_register_the_model_changes_nothing(
+    promoted, empty_mlflow_database, tmp_path
+):
+    elsewhere = tmp_path / "elsewhere.db"
+    shutil.copyfile(empty_mlflow_database, elsewhere)
+    registry = promoted(2)
+    wrong = Registry(registry.name, registry.ledger, f"sqlite:///{elsewhere}")
+    with pytest.raises(UserError, match=r"elsewhere\.db did not register .*:1; set MLFLOW_TRACKING_URI"):
+        wrong.rollback(no_package)
+    assert versions(registry) == ["1", "2"]
+
+
+def test_a_version_of_the_same_number_in_another_registry_is_not_taken_for_it(
+    promoted, empty_mlflow_database, tmp_path
+):
+    elsewhere = f"sqlite:///{tmp_path / 'elsewhere.db'}"
+    shutil.copyfile(empty_mlflow_database, tmp_path / "elsewhere.db")
+    registry = promoted(2)
+    wrong = Registry(registry.name, registry.ledger, elsewhere)
+    run = open_run(elsewhere, tmp_path / "other artifacts", registry.name, "run")
+    wrong.register(run.run_id, run.log_folder(tmp_path / "trained 0", "model"), {})
+    with pytest.raises(UserError, match="did not register"):
+        wrong.rollback(no_package)
+
+
+def test_a_tracking_server_that_is_away_is_one_sentence(promoted, monkeypatch):
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    registry = promoted(2)
+    away = Registry(registry.name, registry.ledger, "http://127.0.0.1:9")
+    with pytest.raises(UserError, match=r"MLflow at http://127\.0\.0\.1:9 does not answer"):
+        away.rollback(no_package)

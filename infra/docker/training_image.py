@@ -16,7 +16,8 @@ from image_build import ROOT, docker_build
 
 from pipelines.containers import TRAINING_IMAGE
 
-EXTRA = "train"
+# On a cluster a pod of this image starts the others.
+EXTRA = "cluster"
 # What hatchling puts into the wheel, what it needs for that, and the settings of the default run.
 PROJECT = (
     "LICENSE", "README.md", "pyproject.toml", "zenml.yaml", "quality_gate", "steps", "pipelines", "bentos",

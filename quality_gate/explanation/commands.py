@@ -84,6 +84,7 @@ def explain(
 def _model_folder(model: str) -> Iterator[Path]:
     from quality_gate.prediction.champion import champion_of
     from quality_gate.registry import Registry
+    from quality_gate.tracking import tracking_store
 
     if Path(model, MANIFEST_FILE).is_file():
         yield Path(model)
@@ -92,7 +93,7 @@ def _model_folder(model: str) -> Iterator[Path]:
         raise UserError(f"--model is {model!r}: neither a gate nor a folder with {MANIFEST_FILE}.")
     home = locate()
     champion = champion_of(home, model)
-    registry = Registry(model, Ledger(home.registry(model)), home.mlflow_tracking_uri)
+    registry = Registry(model, Ledger(home.registry(model)), tracking_store(home))
     with registry.model_folder(champion) as folder:
         yield folder
 

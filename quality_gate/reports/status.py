@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from quality_gate.evaluation.gate import GateResult, RuleResult
 from quality_gate.evaluation.wording import interval_text, number
+from quality_gate.tracking import tracking_store
 
 if TYPE_CHECKING:
     from quality_gate.home import Home
@@ -121,11 +122,16 @@ def _history_text(entries: list[LedgerEntry]) -> str:
     return "\n".join(["History:", *lines])
 
 
+def _mlflow(store: str) -> str:
+    """Where MLflow's pages are: a server has them, a database needs one."""
+    return store if store.startswith("http") else f"mlflow ui --backend-store-uri {store}"
+
+
 def _next_steps(name: str, home: Home, *, champions: int) -> str:
     lines = [
         "Next:",
         "  runs, steps and pages   zenml login --local",
-        f"  curves and models       mlflow ui --backend-store-uri {home.mlflow_tracking_uri}",
+        f"  curves and models       {_mlflow(tracking_store(home))}",
     ]
     if champions:
         lines += [

@@ -1,1 +1,1 @@
-"""Pipelines that run by themselves, at times of the calendar, on one machine."""
+"""Pipelines that run by themselves, at times of the calendar, on one machine or a cluster."""

@@ -22,7 +22,7 @@ from quality_gate.schedules.schedule import DEFAULT_TIMES, Backend
 
 @click.group()
 def schedule() -> None:
-    """Run pipelines by themselves: on timers of systemd, or from the crontab where there is none."""
+    """Run pipelines by themselves: on timers of systemd, from the crontab where there is none, or on a cluster."""
 
 
 @schedule.command()
@@ -34,7 +34,10 @@ def schedule() -> None:
     "--metrics", "metrics_folder", type=click.Path(path_type=Path), default=None,
     help="Folder in which Prometheus' node_exporter looks for metrics.",
 )  # fmt: skip
-@click.option("--with", "backend", type=click.Choice(["systemd", "cron"]), default=None, help="What starts it.")
+@click.option(
+    "--with", "backend", type=click.Choice(["systemd", "cron", "cluster"]), default=None,
+    help="What starts it; cluster: that of the active ZenML stack, by its clock.",
+)  # fmt: skip
 def install(
     pipeline: str,
     every: str | None,

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from quality_gate.errors import UserError
 from quality_gate.home import Home
-from quality_gate.schedules import crontab, systemd
+from quality_gate.schedules import cluster, crontab, systemd
 from quality_gate.schedules.calendar import Calendar
 from quality_gate.schedules.metric_file import metric_path
 from quality_gate.schedules.schedule import DEFAULT_TIMES, Backend, LastRun, Schedule, ScheduleStore, check_name
@@ -139,6 +139,8 @@ def _install(home: Home, schedule: Schedule) -> None:
         raise UserError(f"{home.root} cannot stand in a schedule; move the project to a folder with a printable name.")
     if schedule.backend == "systemd":
         systemd.install(schedule, command, home.root)
+    elif schedule.backend == "cluster":
+        cluster.install(schedule)
     else:
         crontab.install(schedule, command, home.root)
     store.save(schedule)
@@ -147,6 +149,8 @@ def _install(home: Home, schedule: Schedule) -> None:
 def _remove_from_machine(home: Home, schedule: Schedule) -> None:
     if schedule.backend == "systemd":
         systemd.remove(schedule.name)
+    elif schedule.backend == "cluster":
+        cluster.remove(schedule.name)
     elif crontab.is_available():
         crontab.remove(schedule.name, home.root)
 
@@ -154,6 +158,8 @@ def _remove_from_machine(home: Home, schedule: Schedule) -> None:
 def _is_installed(home: Home, schedule: Schedule) -> bool:
     if schedule.backend == "systemd":
         return systemd.is_installed(schedule.name)
+    if schedule.backend == "cluster":
+        return cluster.is_installed(schedule.name)
     return crontab.is_available() and crontab.is_installed(schedule.name, home.root)
 
 

@@ -25,7 +25,7 @@ SCHEDULE_FILE = "schedule.json"
 LAST_RUN_FILE = "last_run.json"
 OUTPUT_FILE = "output.log"
 
-Backend = Literal["systemd", "cron"]
+Backend = Literal["systemd", "cron", "cluster"]
 R = TypeVar("R")
 
 

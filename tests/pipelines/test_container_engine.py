@@ -101,7 +101,7 @@ def test_a_users_mistake_is_raised_and_not_shown_twice(capsys):
     ("container", "sentence"),
     [
         (FakeContainer([], 137), "evaluate: its container was ended too early (by signal 9); the same command goes on"),
-        (FakeContainer([], 137, out_of_memory=True), "evaluate: its container was ended too early (it ran out of mem"),
+        (FakeContainer([], 137, out_of_memory=True), "evaluate: its container ran out of memory; free some, raise"),
         (FakeContainer([b"Traceback\n"], 1), "evaluate: its container ended with exit code 1; what went wrong stands"),
     ],
 )
@@ -139,3 +139,27 @@ def test_an_engine_that_does_not_answer_is_one_sentence(tmp_path, monkeypatch):
     with pytest.raises(UserError, match=r"no Docker engine answers \(.*No such file or directory.*\); start it"):
         connect()
     gc.collect()
+
+
+# Takes memory until there is none left, where a step would run.
+GREEDY = "held = []\nwhile True:\n    held.append(bytearray(b'x') * 2**20)\n"
+
+
+@pytest.mark.slow
+def test_a_step_that_takes_more_memory_than_its_container_has_is_told_so(docker_base, tmp_path):
+    (tmp_path / "pipelines").mkdir()
+    (tmp_path / "pipelines" / "container_step.py").write_text(GREEDY)
+    tmp_path.chmod(0o755)
+    engine = Engine(connect(), {str(tmp_path): {"bind": "/code", "mode": "ro"}}, {"PYTHONPATH": "/code"})
+    with pytest.raises(UserError, match=r"^evaluate: its container ran out of memory; free some, raise `mem_limit`"):
+        engine.containers.run(
+            image=docker_base,
+            entrypoint=[],
+            command=["--step_name", "evaluate"],
+            user=os.getuid(),
+            volumes={},
+            environment={},
+            stream=True,
+            mem_limit="64m",
+            memswap_limit="64m",
+        )

@@ -38,6 +38,10 @@ class TestReadParameters:
             ("1: 2", "my.yaml: 1 is no key at the top of a run configuration; "),
             ("parameters: [1]", "my.yaml: parameters is "),
             ("steps: 4", "my.yaml: steps is 4: "),
+            (
+                "schedule: {cron_expression: 0 2 * * *}",
+                "my.yaml: schedule would have the pipeline look at its photos once",
+            ),
             ("a: b: c", "/my.yaml is no YAML (mapping values are not allowed here in "),
             ("", "/my.yaml is no run configuration; "),
             (b"\xff\xfe\xff", "/my.yaml cannot be read ("),

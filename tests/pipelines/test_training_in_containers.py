@@ -57,7 +57,8 @@ def image(docker_base) -> str:
 @pytest.fixture(scope="module")
 def contained(image, checkout):
     """The checkout, on the stack whose steps run in containers."""
-    code, said = checkout.run("python", str(checkout.root / "infra" / "stacks" / "local_docker.py"))
+    stacks = checkout.root / "infra" / "stacks"
+    code, said = checkout.run("python", str(stacks / "register.py"), str(stacks / "docker.yaml"))
     assert code == 0, said
     return replace(checkout, environment={**checkout.environment, "ZENML_ACTIVE_STACK_ID": said.split()[-1]})
 

@@ -90,6 +90,11 @@ def test_the_text_before_anything_was_trained_says_so_and_what_can_be_opened(dec
     assert "mlflow ui --backend-store-uri sqlite:////state/mlflow/mlflow.db" in shown
 
 
+def test_the_pages_of_a_tracking_server_are_there_already(decide, monkeypatch):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "https://mlflow.example.org")
+    assert text(decide()).endswith("curves and models       https://mlflow.example.org")
+
+
 def test_the_text_after_a_refusal_says_why_and_offers_nothing_to_serve(decide):
     shown = text(decide(("refused", None)))
     assert shown.startswith("The gate STOPPED the candidate in run run of None")
