@@ -122,7 +122,7 @@ check-python:
 define install
 	@echo "installing the locked dependencies ($(1)) ..."
 	@index="$${UV_DEFAULT_INDEX:-$${PIP_INDEX_URL:-$$(pip config get global.index-url 2>/dev/null || true)}}"; \
-	  $${index:+env UV_DEFAULT_INDEX="$$index"} uv pip install --quiet --constraint constraints.txt --editable ".[$(1)]"
+	  $${index:+env UV_DEFAULT_INDEX="$$index"} uv pip install --quiet --python "$(BIN)/python" --constraint constraints.txt --editable ".[$(1)]"
 	@touch $@
 endef
 
