@@ -169,7 +169,9 @@ def gate_loop(
     state = TrainingState.start(network, recipe, device, acceleration)
     if compiled:
         state.network = torch.compile(network)
-    objective = WatchedObjective.of(rows, classes, recipe, device, shift_and_mirror, state.generator, acceleration)
+    objective = WatchedObjective.of(
+        rows, classes, recipe, device, shift_and_mirror, state.generator, acceleration=acceleration
+    )
     train_pass(state, objective)
     objective.seconds.clear()
     started = _now(device)

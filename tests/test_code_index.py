@@ -147,7 +147,10 @@ OF_PRODUCTION = {"answer_batch", "report_batch", "report_performance", "settle_b
         ("quality_gate/tuning/study.py", {"tune"}),
         ("quality_gate/reports/evaluation_page.py", {"gate", "promote"}),
         ("quality_gate/reports/templates/evaluation.html.j2", {"gate", "promote"}),
-        ("quality_gate/models/export.py", {"find_suspects", "train_transfer", "tune", "cross_validate"}),
+        (
+            "quality_gate/models/export.py",
+            {"find_suspects", "train_transfer", "tune", "cross_validate", "prepare_serving"},
+        ),
         ("expectations/image_table.yaml", {"validate", "report_drift"}),
         ("quality_gate/drift/detection.py", OF_DRIFT),
         ("bentos/service.py", {"package", "find_rival"}),

@@ -99,6 +99,8 @@ def test_wrong_input_is_one_sentence_and_starts_nothing(make, words, sentence):
 
 def test_every_target_is_listed_with_its_line(make, tmp_path):
     text = MAKEFILE.read_text()
-    listed = subprocess.run(["make", "help"], cwd=tmp_path, capture_output=True, text=True, check=True).stdout
+    listed = subprocess.run(
+        ["make", "--no-print-directory", "help"], cwd=tmp_path, capture_output=True, text=True, check=True
+    ).stdout
     targets = re.search(r"^\.PHONY:((?:.*\\\n)*.*)$", text, re.MULTILINE).group(1).replace("\\", " ").split()
     assert {line.split()[1] for line in listed.splitlines()} == set(targets)

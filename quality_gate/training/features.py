@@ -4,23 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
-from types import MappingProxyType
-from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from quality_gate.data.batches import ordered_map, tensor_batches
-from quality_gate.inference import PHOTOS_INPUT, open_session
-from quality_gate.models.export import export_backbone
-from quality_gate.models.manifest import UnknownModelFormat
 from quality_gate.preprocess import PreprocessingSpec, View, decode, make_view, normalise
-from quality_gate.training.acceleration import to_device
 from quality_gate.training.augment import augment
+from quality_gate.training.embedding import DTYPES, KINDS, BatchEmbedding, CpuEmbedding, Embedding, Kind
 from quality_gate.training.feature_cache import FeatureCache
 from quality_gate.training.mapped import tensor_in
 
@@ -33,12 +28,8 @@ if TYPE_CHECKING:
 
 PUT_ROWS = 256
 
-Kind = Literal["features", "activations"]
-KINDS: tuple[Kind, ...] = ("features", "activations")
-DTYPES: Mapping[Kind, type[np.generic]] = MappingProxyType({"features": np.float32, "activations": np.float16})
-
 # What decides, besides the weights, which features a photo has.
-_MODULES = ("preprocess.py", "training/augment.py", "training/features.py")
+_MODULES = ("preprocess.py", "training/augment.py", "training/embedding.py", "training/features.py")
 _LIBRARIES = ("numpy", "onnxruntime", "pillow", "torch", "torchvision")
 
 
@@ -114,10 +105,10 @@ class FrozenBackbone:
         self._spec = spec
         self._workers = workers
         self._cache = FeatureCache(folder / f"{digest}.sqlite")
-        self._embedding: _Embedding = (
-            _CpuEmbedding(network, spec.size, folder / f"{digest}.onnx")
+        self._embedding: Embedding = (
+            CpuEmbedding(network, spec.size, folder / f"{digest}.onnx")
             if device.type == "cpu"
-            else _BatchEmbedding(network, device)
+            else BatchEmbedding(network, device)
         )
         self._shapes = _shapes(network, spec.size, device)
 
@@ -205,87 +196,6 @@ class FrozenBackbone:
 
         encoded = photos.snapshot.photos(image_ids)
         return self._embedding.run(encoded, read, kinds, workers=self._workers)
-
-
-class _Embedding(Protocol):
-    def run(
-        self,
-        photos: Iterable[bytes],
-        read: Callable[[int, bytes], NDArray[np.float32]],
-        kinds: Sequence[Kind],
-        *,
-        workers: int,
-    ) -> Iterator[list[NDArray[np.generic]]]:
-        """The arrays of each kind, photo by photo, of what ``read`` makes of the place and the bytes of each."""
-
-
-class _CpuEmbedding:
-    def __init__(self, network: TransferNetwork, size: int, path: Path) -> None:
-        try:
-            self._session = open_session(path, threads=1)
-        except UnknownModelFormat:
-            # It was never exported, or the file is damaged.
-            export_backbone(network, size, path)
-            self._session = open_session(path, threads=1)
-
-    def run(
-        self,
-        photos: Iterable[bytes],
-        read: Callable[[int, bytes], NDArray[np.float32]],
-        kinds: Sequence[Kind],
-        *,
-        workers: int,
-    ) -> Iterator[list[NDArray[np.generic]]]:
-        def embed(numbered: tuple[int, bytes]) -> list[NDArray[np.generic]]:
-            arrays = self._session.run(list(kinds), {PHOTOS_INPUT: read(*numbered)})
-            return [np.asarray(array, DTYPES[kind]) for kind, array in zip(kinds, arrays, strict=True)]
-
-        return ordered_map(embed, enumerate(photos), workers=workers)
-
-
-class _BatchEmbedding:
-    """Of a GPU: a batch travels and is answered while the next one is being decoded.
-
-    In float16, not in bfloat16 as in training: finer, and what a frozen network answers has no gradient to lose.
-    """
-
-    def __init__(self, network: TransferNetwork, device: torch.device) -> None:
-        self._network = network
-        self._device = device
-
-    def run(
-        self,
-        photos: Iterable[bytes],
-        read: Callable[[int, bytes], NDArray[np.float32]],
-        kinds: Sequence[Kind],
-        *,
-        workers: int,
-    ) -> Iterator[list[NDArray[np.generic]]]:
-        running: tuple[dict[Kind, torch.Tensor], list[int]] | None = None
-        for batch, sizes in tensor_batches(photos, read, workers=workers):
-            seen = self._answer(batch)
-            if running:
-                yield from _by_photo(*running, kinds)
-            running = seen, sizes
-        if running:
-            yield from _by_photo(*running, kinds)
-
-    def _answer(self, batch: NDArray[np.float32]) -> dict[Kind, torch.Tensor]:
-        """What the network sees; a GPU may still be at it."""
-        import torch
-
-        with torch.inference_mode(), torch.autocast(self._device.type, dtype=torch.float16):
-            activations = self._network.trunk(to_device(torch.from_numpy(batch), self._device))
-            return {"features": self._network.features(activations), "activations": activations}
-
-
-def _by_photo(
-    seen: Mapping[Kind, torch.Tensor], sizes: Sequence[int], kinds: Sequence[Kind]
-) -> Iterator[list[NDArray[np.generic]]]:
-    """The arrays of each kind, photo by photo, of the rows of a batch; waits for the GPU."""
-    arrays = [seen[kind].cpu().numpy().astype(DTYPES[kind]) for kind in kinds]
-    parts = [np.split(array, np.cumsum(sizes)[:-1]) for array in arrays]
-    yield from map(list, zip(*parts, strict=True))
 
 
 def _key(image_id: str, row: Row, seed: int) -> str:

@@ -128,7 +128,7 @@ def refusal(tmp_path, monkeypatch):
 @pytest.mark.parametrize("name", NAMES)
 def test_without_its_photos_a_recipe_says_where_to_put_them(name, refusal):
     said = refusal(name)
-    assert said.startswith(f"data/{name}")
+    assert said.startswith(f"data/{place_of(name)}")
     assert "does not exist; expected a " in said
     assert said.endswith(": put it there, or name yours in data.source.")
 

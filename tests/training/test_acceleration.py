@@ -88,7 +88,7 @@ def objective(rows, device, acceleration):
     generator = torch.Generator().manual_seed(0)
     # Mixing looks at what it draws, on the processor: what holds nothing cannot be looked at.
     recipe = replace(RECIPE, mixup=0.0)
-    return Objective.of(rows, 2, recipe, device, shift_and_mirror, generator, acceleration)
+    return Objective.of(rows, 2, recipe, device, shift_and_mirror, generator, acceleration=acceleration)
 
 
 @pytest.mark.parametrize("change", [{"prepare_on_device": True}, {"resident": True}, {"channels_last": False}])

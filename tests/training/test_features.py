@@ -12,6 +12,7 @@ from quality_gate.errors import UserError
 from quality_gate.models.zoo import TransferNetwork
 from quality_gate.preprocess import PreprocessingSpec, preprocess
 from quality_gate.training import features as module
+from quality_gate.training.embedding import BatchEmbedding
 from quality_gate.training.features import FrozenBackbone, Row, read_rows
 
 SPEC = PreprocessingSpec(32, ("crop",), (0.4, 0.5, 0.6), (0.2, 0.25, 0.3))
@@ -226,7 +227,7 @@ def test_a_disk_without_room_for_what_is_seen_is_one_sentence(network, photos, t
 def test_batches_of_a_gpu_hold_what_the_processor_sees_photo_by_photo(network, photos, encoded, tmp_path, monkeypatch):
     expected = see(network, photos, tmp_path / "processor")
     monkeypatch.setattr("quality_gate.data.batches.BATCH_PHOTOS", 4)
-    monkeypatch.setattr(module, "_CpuEmbedding", lambda network, _size, _path: module._BatchEmbedding(network, CPU))
+    monkeypatch.setattr(module, "CpuEmbedding", lambda network, _size, _path: BatchEmbedding(network, CPU))
 
     found = see(network, photos, tmp_path / "gpu")
 
