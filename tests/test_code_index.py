@@ -143,6 +143,7 @@ OF_PRODUCTION = {"answer_batch", "report_batch", "report_performance", "settle_b
     [
         ("steps/calibrate.py", {"calibrate"}),
         ("quality_gate/training/suspects.py", {"find_suspects"}),
+        ("quality_gate/training/head.py", {"find_suspects", "train_transfer", "tune", "cross_validate"}),
         ("quality_gate/data/scenes/painting.py", {"ingest"}),
         ("quality_gate/tuning/study.py", {"tune"}),
         ("quality_gate/reports/evaluation_page.py", {"gate", "promote"}),

@@ -50,7 +50,7 @@ def pages(gate, champion, tuned) -> dict[str, Path]:
 
 
 def test_the_runs_leave_all_their_pages(pages):
-    training = {"data", "validation", "split", "suspects", "evaluation", "serving"}
+    training = {"data", "validation", "split", "suspects", "evaluation", "samples", "serving"}
     assert set(pages) == training | {"model_card", "data_card", "tuning"}
 
 
