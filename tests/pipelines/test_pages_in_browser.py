@@ -107,7 +107,7 @@ def test_the_dashboard_shows_the_run_with_its_steps_and_a_page(browser, checkout
         page = browser.new_page(viewport={"width": WIDTH, "height": 900})
 
         visit(page, f"{address}/projects/default/runs/{runs['items'][0]['id']}", "ingest")
-        # A graph larger than the window is shown from its first step on; the last but one of its buttons shows it whole.
+        # A graph larger than the window is shown from its first step on; the last button but one shows it whole.
         page.get_by_label("DAG controls").locator("button").nth(-2).click()
         for step in ("ingest", "train_transfer", "gate", "package"):
             page.get_by_text(step, exact=True).first.wait_for(timeout=60_000)
