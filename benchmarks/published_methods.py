@@ -3,11 +3,11 @@
 Those projects train the usual way: photos changed anew in every pass, Adam, a learning rate that falls, early stopping
 on validation photos. Here each method has its own epochs, rate, balance and way of unfreezing, where it was published,
 and else what the table below says. Of all else it has what the recipe has: the photos and their division (with those
-that the recipe keeps for its certificate to learn from), and EfficientNet-Lite0, whose weights come with the
-installation, in the place of ResNet-50: where that has its last block unfrozen, here it is the last of seven stages.
-What stays frozen sees each photo in two changed copies, which the passes take in turn, in place of a new copy a pass,
-and its batch normalisation keeps its statistics. That is less than the projects do, to spare processor time: a method
-that is behind its recipe here might come nearer with more.
+that the recipe keeps for its certificate to learn from, but for ``--same-photos``), and EfficientNet-Lite0, whose
+weights come with the installation, in the place of ResNet-50: where that has its last block unfrozen, here it is the
+last of seven stages. What stays frozen sees each photo in two changed copies, which the passes take in turn, in place
+of a new copy a pass, and its batch normalisation keeps its statistics. That is less than the projects do, to spare
+processor time: a method that is behind its recipe here might come nearer with more.
 
     python -m benchmarks.published_methods defects fruits refunds ripeness
 
@@ -91,7 +91,7 @@ METHODS = {
 
 
 def answers(
-    photos: PhotoSets, method: Method, network: TransferSettings, *, seed: int, home: Home
+    photos: PhotoSets, method: Method, network: TransferSettings, *, seed: int, home: Home, all_photos: bool = True
 ) -> NDArray[np.float64]:
     """Train by a method.
 
@@ -101,6 +101,7 @@ def answers(
         network: the network, and the view of a photo that it looks at.
         seed: of every random choice.
         home: where weights, and what frozen networks see, are kept.
+        all_photos: whether it learns from the calibration photos too.
 
     Returns:
         Probabilities of the test photos, float64, shape (photos, classes).
@@ -108,7 +109,7 @@ def answers(
     torch.manual_seed(seed)
     start = pretrained(network.model_copy(update={"finetune_stages": 1}), len(photos.train.classes), home, workers=1)
     view = network.views[0]
-    learnt = _together(photos.train, photos.calibration)
+    learnt = _together(photos.train, photos.calibration) if all_photos else photos.train
     seen = partial(_activations, start, seed=seed)
     taught = start.network.tail_and_head()
     _teach(
@@ -189,20 +190,28 @@ def _together(one: PhotoSet, other: PhotoSet) -> PhotoSet:
     )
 
 
-def compare(name: str, folder: Path, repeats: int) -> str:
+def compare(name: str, folder: Path, repeats: int, *, all_photos: bool) -> str:
     """Train by the method of a recipe, and give the line that is printed.
 
     Args:
         name: of the recipe.
         folder: where to lay the snapshot.
         repeats: of the cross-validation, where the recipe has one.
+        all_photos: whether the method learns from the photos of the certificate too.
     """
     settings = parse_settings(
         TrainingSettings, yaml.safe_load((RECIPES / f"{name}.yaml").read_text())["parameters"], origin=f"{name}.yaml"
     )
     snapshot = take_snapshot(discover(settings.data.sources, settings.data), folder / name).snapshot
     table = split(snapshot.table, settings.split, settings.seed).table
-    method = partial(answers, method=METHODS[name], network=settings.transfer, seed=settings.seed, home=locate())
+    method = partial(
+        answers,
+        method=METHODS[name],
+        network=settings.transfer,
+        seed=settings.seed,
+        home=locate(),
+        all_photos=all_photos,
+    )
     crossed = settings.evaluation.cross_validation
     if crossed is not None:
         found = cross_validate(
@@ -234,11 +243,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("names", nargs="*", choices=METHODS, default=list(METHODS), help="recipes, all if none")
     parser.add_argument("--repeats", type=int, default=5, help="of the cross-validation")
+    parser.add_argument(
+        "--same-photos", action="store_true", help="methods do without the photos of the certificate, as recipes do"
+    )
     options = parser.parse_args()
     pin_threads(1)
     with tempfile.TemporaryDirectory() as folder:
         for name in options.names:
-            print(compare(name, Path(folder), options.repeats), flush=True)
+            print(compare(name, Path(folder), options.repeats, all_photos=not options.same_photos), flush=True)
 
 
 if __name__ == "__main__":

@@ -74,6 +74,7 @@ def smaller(name, parameters):
     """Repeats, passes and members are as few as show that there are several."""
     if name == "produce":
         parameters["ensemble"] = {"members": [{"model": "compact_cnn/2"}]}
+        parameters["serving"]["quantisation_aware_epochs"] = 0
     if name == "produce_resnet18":
         parameters["transfer"]["fallback_below"] = None
     if name == "ripeness":
