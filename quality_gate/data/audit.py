@@ -275,4 +275,5 @@ def _laplacian_variance(grey: Image.Image) -> float:
     # Whole numbers: these sums are exact, and so the same on every machine.
     values = laplacian.reshape(-1, width)[:, 1:-1].astype(np.float64).ravel()
     mean = float(values.sum()) / values.size
-    return max(0.0, float(values @ values) / values.size - mean**2)
+    # Not ``values @ values``: BLAS would spread it over threads, which cost more than it does.
+    return max(0.0, float(np.einsum("i,i->", values, values)) / values.size - mean**2)
