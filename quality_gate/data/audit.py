@@ -28,8 +28,9 @@ THUMBNAIL_EDGE = 160
 # Reading over a network is waiting; so many files are waited for at once.
 REMOTE_READERS = 16
 
-# What a process is given at a time: enough that handing it over does not count, few enough for memory.
-FILES_AT_ONCE = 32
+# What a thread and a process are given at a time: enough that handing it over does not count, few enough for memory.
+FILES_AT_ONCE = 8
+FILES_OF_A_PROCESS = 32
 
 Result = TypeVar("Result")
 
@@ -155,7 +156,7 @@ def audit(
     unknown = [file for file in files if file.path not in known]
     threads = workers or available_processors()
     # A process costs more to start than a few photos take.
-    processes = min(processes, -(-len(unknown) // FILES_AT_ONCE))
+    processes = min(processes, -(-len(unknown) // FILES_OF_A_PROCESS))
     read = _read_in_processes(unknown, threads, processes) if processes > 1 else _read_in_threads(unknown, threads)
     with closing(read) as audited:
         for file in files:
@@ -164,14 +165,14 @@ def audit(
 
 def _read_in_threads(files: Sequence[PhotoFile], threads: int) -> Generator[AuditedFile, None, None]:
     remote = any(file.origin is not None and file.origin.remote for file in files)
-    return read_files(files, _measure, remote=remote, workers=threads)
+    return read_files(files, _measure, remote=remote, workers=threads, at_once=FILES_AT_ONCE)
 
 
 def _read_in_processes(files: Sequence[PhotoFile], threads: int, processes: int) -> Generator[AuditedFile, None, None]:
     # Serving does not carry it.
     from quality_gate.process_pool import process_pool
 
-    parts = (files[start : start + FILES_AT_ONCE] for start in range(0, len(files), FILES_AT_ONCE))
+    parts = (files[start : start + FILES_OF_A_PROCESS] for start in range(0, len(files), FILES_OF_A_PROCESS))
     work = partial(_audit_part, threads=max(1, threads // processes))
     failure = (
         "A process that audits photos was killed, as where memory runs out, or could not start; lower data.processes, "
@@ -187,7 +188,7 @@ def _audit_part(files: Sequence[PhotoFile], threads: int) -> list[AuditedFile]:
 
 
 def read_files(
-    files: Iterable[PhotoFile], work: Callable[[AuditedFile], Result], *, remote: bool, workers: int
+    files: Iterable[PhotoFile], work: Callable[[AuditedFile], Result], *, remote: bool, workers: int, at_once: int = 1
 ) -> Generator[Result, None, None]:
     """Read files and do something with each, in threads, only as far ahead as these need.
 
@@ -197,6 +198,7 @@ def read_files(
             from several threads.
         remote: whether each read is a journey, so that many at once are quicker.
         workers: threads that work, 1 or more.
+        at_once: files a thread is given at a time.
 
     Yields:
         What came of each file, in their order.
@@ -206,9 +208,9 @@ def read_files(
     """
     if remote:
         with closing(_read_ahead(files)) as read:
-            yield from ordered_map(work, read, workers=workers)
+            yield from ordered_map(work, read, workers=workers, at_once=at_once)
     else:
-        yield from ordered_map(lambda file: work(_read(file)), files, workers=workers)
+        yield from ordered_map(lambda file: work(_read(file)), files, workers=workers, at_once=at_once)
 
 
 def _read_ahead(files: Iterable[PhotoFile]) -> Generator[AuditedFile, None, None]:

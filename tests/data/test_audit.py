@@ -214,7 +214,7 @@ def test_an_error_leaves_no_thread_behind(write_photos, monkeypatch, remote, pla
     ("origin", "sentence"), [(Deadly(), r"was killed, .* lower data\.processes"), (Changing(), "^deadly.png changed$")]
 )
 def test_what_ends_one_process_of_the_audit_ends_it_in_one_sentence(origin, sentence, monkeypatch):
-    monkeypatch.setattr(audit_module, "FILES_AT_ONCE", 1)
+    monkeypatch.setattr(audit_module, "FILES_OF_A_PROCESS", 1)
     files = [PhotoFile(f"a/{number}.png", "a", "", "", origin) for number in range(4)]
 
     with pytest.raises(UserError, match=sentence):
