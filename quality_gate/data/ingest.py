@@ -3,7 +3,7 @@
 import shutil
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -131,7 +131,7 @@ def _written(
     folder: Path,
     auditors: _Auditors,
 ) -> Iterator[AuditedFile]:
-    """Audit the files; when what came of one is yielded, its photo is in a shard, and no longer in memory."""
+    """Audit the files; when what came of one is yielded, its photo is in a shard."""
     stored: set[str] = set()
     for number, shard in enumerate(kept):
         link_or_copy(shard, folder / f"{number:05}.parquet")
@@ -143,7 +143,7 @@ def _written(
                 image_id = one.facts.image_id
                 writer.add(image_id, reader.read(at_hand[image_id]) if one.data is None else one.data)
                 stored.add(image_id)
-            yield replace(one, data=None)
+            yield one
 
 
 def _shards_to_keep(former: FormerIngest, known: Mapping[str, AuditedFile], *, changed: bool) -> list[Path]:
