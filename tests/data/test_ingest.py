@@ -409,7 +409,7 @@ def left_in(folder):
     return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if "photos/" not in f"{path}/")
 
 
-@pytest.mark.parametrize("place", [(ingest, "build_table"), (ingest, "write_manifest"), (ingest, "remember")])
+@pytest.mark.parametrize("place", [(ingest, "write_table"), (ingest, "write_manifest"), (ingest, "remember")])
 def test_an_interruption_leaves_no_half_snapshot(write_photos, tmp_path, monkeypatch, place):
     source = discover(write_photos(*PATHS))
 
