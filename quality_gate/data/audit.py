@@ -35,7 +35,7 @@ LAPLACIAN_ROWS = 40
 REMOTE_READERS = 16
 
 # What a thread and a process are given at a time: enough that handing it over does not count, few enough for memory.
-FILES_AT_ONCE = 8
+FILES_AT_ONCE = 4
 FILES_OF_A_PROCESS = 32
 
 Result = TypeVar("Result")
