@@ -9,7 +9,7 @@ import hashlib
 import math
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
@@ -247,9 +247,9 @@ def _measure(read: AuditedFile) -> AuditedFile:
     if read.data is None:
         return read
     try:
-        return replace(read, facts=audit_bytes(read.data))
+        return AuditedFile(read.file, audit_bytes(read.data), "", read.data, was_read=True)
     except UnreadableImage as reason:
-        return replace(read, problem=str(reason))
+        return AuditedFile(read.file, None, str(reason), read.data, was_read=True)
 
 
 def _channel_means(image: Image.Image) -> tuple[float, float, float]:
