@@ -1,7 +1,7 @@
 """A first ingest: against plain decoding, and its memory as the photos become more.
 
 Six ways through the same folder run in turn, round after round, each in a process of its own, because how memory was
-used before decides what each picture's costs:
+used before decides what each picture's costs; all threads are given as many photos at a time:
 
 - ``take_snapshot`` with a thread a processor: reads, decodes, measures, writes shards and tables;
 - ``decode`` of all pixels, with the same threads;
@@ -50,7 +50,7 @@ import numpy as np
 from PIL import Image
 
 from benchmarks.ways import Cost, cost_of, print_costs, print_memory
-from quality_gate.data.audit import THUMBNAIL_EDGE, audit_bytes, measure
+from quality_gate.data.audit import FILES_AT_ONCE, THUMBNAIL_EDGE, audit_bytes, measure
 from quality_gate.data.batches import ordered_map
 from quality_gate.data.ingest import take_snapshot
 from quality_gate.data.scenes import write_demo_photos
@@ -127,7 +127,7 @@ def print_lock(folder: Path) -> None:
 
 
 def _in_threads(work: Callable[[Path], None], source: Source) -> None:
-    for _ in ordered_map(work, paths(source), workers=available_processors()):
+    for _ in ordered_map(work, paths(source), workers=available_processors(), at_once=FILES_AT_ONCE):
         pass
 
 

@@ -200,11 +200,10 @@ def feature_likeness(paths: list[Path]) -> NDArray[np.float32]:
 
     arch = architecture("efficientnet_lite0")
     network = assemble(load_pretrained(arch, None, Path()), arch, 2).eval()
-    spec = PreprocessingSpec(224, "crop", arch.mean, arch.std)
+    spec = PreprocessingSpec(224, ("crop",), arch.mean, arch.std)
     with torch.inference_mode():
         rows = [
-            network.features(network.trunk(torch.from_numpy(preprocess(path.read_bytes(), spec))[None]))
-            for path in paths
+            network.features(network.trunk(torch.from_numpy(preprocess(path.read_bytes(), spec)))) for path in paths
         ]
     features = torch.nn.functional.normalize(torch.cat(rows)).numpy()
     return features @ features.T

@@ -6,34 +6,45 @@ Serving measures its photos with it too, and carries neither the sources of phot
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass, replace
-from functools import partial
+from dataclasses import dataclass
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 from quality_gate.data.batches import map_in, ordered_map
 from quality_gate.data.phash import perceptual_hash, to_hex
-from quality_gate.preprocess import UnreadableImage, decode, reduction
+from quality_gate.preprocess import UnreadableImage, decode
 from quality_gate.processors import available_processors
 
 if TYPE_CHECKING:
     from quality_gate.data.sources import PhotoFile
 
+# Sharpness is that of a picture with so many pixels on its longest edge: what blurs less, a network hardly sees.
 THUMBNAIL_EDGE = 160
+
+# The Laplacian is taken in about as many rows; those between them say nearly the same.
+LAPLACIAN_ROWS = 40
 
 # Reading over a network is waiting; so many files are waited for at once.
 REMOTE_READERS = 16
 
-# What a process is given at a time: enough that handing it over does not count, few enough for memory.
-FILES_AT_ONCE = 32
+# What a thread and a process are given at a time: enough that handing it over does not count, few enough for memory.
+FILES_AT_ONCE = 4
+FILES_OF_A_PROCESS = 32
 
 Result = TypeVar("Result")
 
-_LEVELS = np.arange(256, dtype=np.float64)
+# Shares of red, green and blue in the luma (ITU-R BT.601, 2.5.1).
+_LUMA = (0.299, 0.587, 0.114)
+
+# Averages of so many pixels by so many are rounded to whole levels, and averaged further with hardly any error.
+_MEANS_FACTOR = 8
 
 
 class ImageFacts(NamedTuple):
@@ -67,14 +78,13 @@ def audit_bytes(data: bytes) -> ImageFacts:
 def measure(image: Image.Image, data: bytes) -> ImageFacts:
     """Measure a photo that is decoded already.
 
-    The photo is first divided by :func:`quality_gate.preprocess.reduction`: by the decoder that read it, where not all
-    of its pixels were asked for, and else here. Both come to the same, on average within a hundredth of the standard
-    deviation between photos (``python -m benchmarks.audit --agreement``).
+    The photo is first divided by a power of two, so that its longest edge has 160 to 320 pixels: by the decoder that
+    read it, where not all of its pixels were asked for, and else here. Both come to the same, on average within a
+    hundredth of the standard deviation between photos (``python -m benchmarks.audit --agreement``). Contrast and the
+    hash are taken from half of that, in grey; smaller photos are measured as they are.
 
-    Light and sharpness are taken from a grey thumbnail of that, with a longest edge of 160 pixels (smaller photos are
-    not enlarged): quicker, and a pixel is then the same share of the picture whatever the camera's resolution, so that
-    sharpness compares between cameras. It is made with the box filter, which leaves more of the finest detail than the
-    smoother ones, so that slight blur shows.
+    Sharpness is that of a picture of 160 pixels, taken as a power of the scale between the two: a pixel is then the
+    same share of the picture whatever the camera's resolution, so that sharpness compares between cameras.
 
     Args:
         image: what :func:`quality_gate.preprocess.decode` made of ``data``, with ``edge=THUMBNAIL_EDGE`` or all of it;
@@ -82,11 +92,18 @@ def measure(image: Image.Image, data: bytes) -> ImageFacts:
         data: the encoded photo.
     """
     width, height = image.info["size"]
-    factor = reduction((width, height), THUMBNAIL_EDGE) if image.size == (width, height) else 1
-    reduced = image.reduce(factor) if factor > 1 else image
-    grey = _grey_thumbnail((width, height), reduced)
-    red, green, blue = _channel_means(reduced)
-    brightness, contrast = _mean_and_deviation(grey)
+    scale = max(width, height) / THUMBNAIL_EDGE
+    factor = 1 << max(0, int(scale).bit_length() - 1)
+    # The decoder divides by 8 at most, and narrow photos by less; 1 where all pixels were asked for.
+    already = round(max(width, height) / max(image.size))
+    reduced = image.reduce(factor // already) if factor > already else image
+    fine = reduced.convert("L")
+    levels = np.asarray(fine.reduce(2) if scale >= 1 else fine, dtype=np.float64)
+    red, green, blue = means = _channel_means(reduced)
+    sharpness = _laplacian_variance(np.asarray(fine).astype(np.int16))
+    if scale > factor:
+        octaves = math.log2(scale / factor)
+        sharpness = sharpness ** (1 - octaves) * _laplacian_variance(levels.astype(np.int16)) ** octaves
     return ImageFacts(
         image_id=hashlib.sha256(data).hexdigest(),
         width=width,
@@ -95,13 +112,13 @@ def measure(image: Image.Image, data: bytes) -> ImageFacts:
         format=str(image.format),
         file_size_kb=len(data) / 1024,
         aspect_ratio=width / height,
-        brightness=brightness,
-        contrast=contrast,
+        brightness=sum(share * mean for share, mean in zip(_LUMA, means, strict=True)),
+        contrast=math.sqrt(_variance(levels.ravel())) / 255,
         red_mean=red,
         green_mean=green,
         blue_mean=blue,
-        sharpness=_laplacian_variance(grey),
-        phash=to_hex(perceptual_hash(grey)),
+        sharpness=sharpness,
+        phash=to_hex(perceptual_hash(levels)),
     )
 
 
@@ -155,7 +172,7 @@ def audit(
     unknown = [file for file in files if file.path not in known]
     threads = workers or available_processors()
     # A process costs more to start than a few photos take.
-    processes = min(processes, -(-len(unknown) // FILES_AT_ONCE))
+    processes = min(processes, -(-len(unknown) // FILES_OF_A_PROCESS))
     read = _read_in_processes(unknown, threads, processes) if processes > 1 else _read_in_threads(unknown, threads)
     with closing(read) as audited:
         for file in files:
@@ -164,14 +181,14 @@ def audit(
 
 def _read_in_threads(files: Sequence[PhotoFile], threads: int) -> Generator[AuditedFile, None, None]:
     remote = any(file.origin is not None and file.origin.remote for file in files)
-    return read_files(files, _measure, remote=remote, workers=threads)
+    return read_files(files, _measure, remote=remote, workers=threads, at_once=FILES_AT_ONCE)
 
 
 def _read_in_processes(files: Sequence[PhotoFile], threads: int, processes: int) -> Generator[AuditedFile, None, None]:
     # Serving does not carry it.
     from quality_gate.process_pool import process_pool
 
-    parts = (files[start : start + FILES_AT_ONCE] for start in range(0, len(files), FILES_AT_ONCE))
+    parts = (files[start : start + FILES_OF_A_PROCESS] for start in range(0, len(files), FILES_OF_A_PROCESS))
     work = partial(_audit_part, threads=max(1, threads // processes))
     failure = (
         "A process that audits photos was killed, as where memory runs out, or could not start; lower data.processes, "
@@ -187,7 +204,7 @@ def _audit_part(files: Sequence[PhotoFile], threads: int) -> list[AuditedFile]:
 
 
 def read_files(
-    files: Iterable[PhotoFile], work: Callable[[AuditedFile], Result], *, remote: bool, workers: int
+    files: Iterable[PhotoFile], work: Callable[[AuditedFile], Result], *, remote: bool, workers: int, at_once: int = 1
 ) -> Generator[Result, None, None]:
     """Read files and do something with each, in threads, only as far ahead as these need.
 
@@ -197,6 +214,7 @@ def read_files(
             from several threads.
         remote: whether each read is a journey, so that many at once are quicker.
         workers: threads that work, 1 or more.
+        at_once: files a thread is given at a time.
 
     Yields:
         What came of each file, in their order.
@@ -206,9 +224,9 @@ def read_files(
     """
     if remote:
         with closing(_read_ahead(files)) as read:
-            yield from ordered_map(work, read, workers=workers)
+            yield from ordered_map(work, read, workers=workers, at_once=at_once)
     else:
-        yield from ordered_map(lambda file: work(_read(file)), files, workers=workers)
+        yield from ordered_map(lambda file: work(_read(file)), files, workers=workers, at_once=at_once)
 
 
 def _read_ahead(files: Iterable[PhotoFile]) -> Generator[AuditedFile, None, None]:
@@ -229,50 +247,42 @@ def _measure(read: AuditedFile) -> AuditedFile:
     if read.data is None:
         return read
     try:
-        return replace(read, facts=audit_bytes(read.data))
+        return AuditedFile(read.file, audit_bytes(read.data), "", read.data, was_read=True)
     except UnreadableImage as reason:
-        return replace(read, problem=str(reason))
-
-
-def _grey_thumbnail(size: tuple[int, int], reduced: Image.Image) -> Image.Image:
-    # Grey first: one channel to resize in place of three.
-    grey = reduced.convert("L")
-    scale = THUMBNAIL_EDGE / max(size)
-    if scale >= 1:
-        return grey
-    width, height = (max(1, round(edge * scale)) for edge in size)
-    return grey.resize((width, height), Image.Resampling.BOX)
+        return AuditedFile(read.file, None, str(reason), read.data, was_read=True)
 
 
 def _channel_means(image: Image.Image) -> tuple[float, float, float]:
     """Means of red, green and blue, on the scale 0..1."""
-    red, green, blue = np.asarray(image.histogram(), dtype=np.float64).reshape(3, 256) @ _LEVELS
+    averages = np.asarray(image.reduce(_MEANS_FACTOR))
+    rows, columns = _pixels_behind(image.height), _pixels_behind(image.width)
+    red, green, blue = columns @ (rows @ averages.reshape(len(rows), -1)).reshape(-1, 3)
     pixels = 255 * image.width * image.height
     return float(red) / pixels, float(green) / pixels, float(blue) / pixels
 
 
-def _mean_and_deviation(grey: Image.Image) -> tuple[float, float]:
-    """Mean and standard deviation of the grey levels, on the scale 0..1."""
-    shares = np.asarray(grey.histogram(), dtype=np.float64) / (grey.width * grey.height)
-    mean = float(shares @ _LEVELS)
-    deviation = float(np.sqrt(shares @ (_LEVELS - mean) ** 2))
-    return mean / 255, deviation / 255
+@lru_cache(maxsize=1024)
+def _pixels_behind(edge: int) -> NDArray[np.float64]:
+    """How many pixels of an edge are behind each that is left of it; fewer behind the last. Whole numbers."""
+    behind: NDArray[np.float64] = np.minimum(_MEANS_FACTOR, edge - np.arange(0.0, edge, _MEANS_FACTOR))
+    return behind
 
 
-def _laplacian_variance(grey: Image.Image) -> float:
-    """Variance of the 4-neighbour Laplacian (Pech-Pacheco et al. 2000); 0 for pictures under 3 pixels wide or high."""
-    pixels = np.asarray(grey).astype(np.int16)
-    if min(pixels.shape) < 3:
-        return 0.0
-    # In one row after the other numpy is quicker than in many short ones; what is wrong at both ends of each stays out.
-    width = pixels.shape[1]
-    flat = pixels.ravel()
-    inner = flat[width:-width]
-    laplacian = flat[: -2 * width] + flat[2 * width :]
-    laplacian[1:] += inner[:-1]
-    laplacian[:-1] += inner[1:]
-    laplacian -= 4 * inner
-    # Whole numbers: these sums are exact, and so the same on every machine.
-    values = laplacian.reshape(-1, width)[:, 1:-1].astype(np.float64).ravel()
+def _variance(values: NDArray[np.float64]) -> float:
+    """Variance of whole numbers: their sums are exact, and so the same on every machine."""
     mean = float(values.sum()) / values.size
-    return max(0.0, float(values @ values) / values.size - mean**2)
+    # Not ``values @ values``: BLAS would spread it over threads, which cost more than it does.
+    return max(0.0, float(np.einsum("i,i->", values, values)) / values.size - mean**2)
+
+
+def _laplacian_variance(levels: NDArray[Any]) -> float:
+    """Variance of the 4-neighbour Laplacian (Pech-Pacheco et al. 2000); 0 for pictures under 3 pixels wide or high."""
+    if min(levels.shape) < 3:
+        return 0.0
+    step = max(1, (len(levels) - 2) // LAPLACIAN_ROWS)
+    above, row, below = levels[:-2:step], levels[1:-1:step], levels[2::step]
+    laplacian = above[:, 1:-1] + below[:, 1:-1]
+    laplacian += row[:, :-2]
+    laplacian += row[:, 2:]
+    laplacian -= 4 * row[:, 1:-1]
+    return _variance(laplacian.astype(np.float64).ravel())

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from quality_gate.errors import UserError
@@ -88,16 +89,34 @@ def build_table(rows: Iterable[Mapping[str, Any]]) -> "pd.DataFrame":
     return table if table["path"].is_monotonic_increasing else table.sort_values("path", ignore_index=True)
 
 
+def write_table(rows: Iterable[Mapping[str, Any]], path: Path) -> None:
+    """Write an image table as Parquet, of which only a few rows are in memory at a time.
+
+    Args:
+        rows: values by column name, in the order of the paths; what a row leaves out is NaN, '' or False.
+        path: the file.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    kinds = {"str": pa.string(), "float64": pa.float64(), "bool": pa.bool_()}
+    schema = pa.schema([(column.name, kinds[column.dtype]) for column in COLUMNS])
+    remaining = iter(rows)
+    with pq.ParquetWriter(path, schema) as writer:
+        while chunk := list(islice(remaining, CHUNK_ROWS)):
+            writer.write_table(pa.table(_values(chunk), schema=schema))
+
+
 def _chunk(rows: Sequence[Mapping[str, Any]]) -> "pd.DataFrame":
     import pandas as pd
 
+    dtypes = {column.name: column.dtype for column in COLUMNS}
+    return pd.DataFrame({name: pd.Series(values, dtype=dtypes[name]) for name, values in _values(rows).items()})
+
+
+def _values(rows: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
     blank: dict[Kind, Any] = {"str": "", "float64": float("nan"), "bool": False}
-    return pd.DataFrame(
-        {
-            column.name: pd.Series([row.get(column.name, blank[column.dtype]) for row in rows], dtype=column.dtype)
-            for column in COLUMNS
-        }
-    )
+    return {column.name: [row.get(column.name, blank[column.dtype]) for row in rows] for column in COLUMNS}
 
 
 def require_columns(table: "pd.DataFrame", origin: str) -> None:

@@ -3,22 +3,19 @@
 import shutil
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from quality_gate.data.audit import AuditedFile, audit
 from quality_gate.data.former_ingest import FindingsWriter, FormerIngest, recall, remember
 from quality_gate.data.hard_links import link_or_copy
-from quality_gate.data.image_table import build_table
+from quality_gate.data.image_table import write_table
 from quality_gate.data.shards import SHARD_BYTES, ShardReader, ShardWriter
-from quality_gate.data.snapshot import SHARD_FOLDER, Snapshot, write_manifest
+from quality_gate.data.snapshot import SHARD_FOLDER, TABLE_FILE, Snapshot, write_manifest
 from quality_gate.data.sources import Source
 from quality_gate.disk_space import explain_full_disk
 from quality_gate.errors import UserError
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 
 @dataclass(frozen=True)
@@ -101,9 +98,9 @@ def _write_snapshot(
     kept = _shards_to_keep(former, known, changed=new > 0)
     with FindingsWriter(findings) as writer:
         audited = _written(source, former, known, kept, shards, auditors)
-        table = build_table(_rows(audited, writer, len(source.files), on_progress))
-    _check_readable(source, table)
-    write_manifest(source, table, shards.parent)
+        write_table(_rows(audited, writer, len(source.files), on_progress), shards.parent / TABLE_FILE)
+    _check_readable(source, shards.parent / TABLE_FILE)
+    write_manifest(source, shards.parent)
     if stores:
         remember(stores, source.places, findings, sorted(shards.iterdir()))
     return new
@@ -131,7 +128,7 @@ def _written(
     folder: Path,
     auditors: _Auditors,
 ) -> Iterator[AuditedFile]:
-    """Audit the files; when what came of one is yielded, its photo is in a shard, and no longer in memory."""
+    """Audit the files; when what came of one is yielded, its photo is in a shard."""
     stored: set[str] = set()
     for number, shard in enumerate(kept):
         link_or_copy(shard, folder / f"{number:05}.parquet")
@@ -143,7 +140,7 @@ def _written(
                 image_id = one.facts.image_id
                 writer.add(image_id, reader.read(at_hand[image_id]) if one.data is None else one.data)
                 stored.add(image_id)
-            yield replace(one, data=None)
+            yield one
 
 
 def _shards_to_keep(former: FormerIngest, known: Mapping[str, AuditedFile], *, changed: bool) -> list[Path]:
@@ -165,7 +162,10 @@ def _shards_to_keep(former: FormerIngest, known: Mapping[str, AuditedFile], *, c
     return whole
 
 
-def _check_readable(source: Source, table: "pd.DataFrame") -> None:
+def _check_readable(source: Source, path: Path) -> None:
+    import pandas as pd
+
+    table = pd.read_parquet(path, columns=["path", "is_readable", "problem"])
     if not table["is_readable"].any():
         first = table.iloc[0]
         raise UserError(

@@ -188,17 +188,20 @@ def table_digest(table: "pd.DataFrame") -> str:
     return digest.hexdigest()
 
 
-def write_manifest(source: Source, table: "pd.DataFrame", folder: Path) -> None:
-    """Make a folder with shards a snapshot: write the image table, and the manifest that says what belongs to it.
+def write_manifest(source: Source, folder: Path) -> None:
+    """Make a folder with an image table and shards a snapshot: write the manifest that says what belongs to it.
 
     Args:
         source: where the photos come from.
-        table: their image table.
-        folder: with every readable photo in its shards.
+        folder: with their image table, and every readable photo in its shards.
     """
-    table.to_parquet(folder / TABLE_FILE, index=False)
+    import pandas as pd
+    import pyarrow.parquet as pq
+
+    table = pd.read_parquet(folder / TABLE_FILE, columns=[*_DIGESTED, "is_readable"])
     readable = int(table["is_readable"].sum())
-    contents = sorted([folder / TABLE_FILE, *(folder / SHARD_FOLDER).iterdir()])
+    shards = sorted((folder / SHARD_FOLDER).iterdir())
+    contents = [folder / TABLE_FILE, *shards]
     manifest = {
         "format_version": FORMAT_VERSION,
         "digest": table_digest(table),
@@ -208,7 +211,7 @@ def write_manifest(source: Source, table: "pd.DataFrame", folder: Path) -> None:
             "files": len(table),
             "readable": readable,
             "unreadable": len(table) - readable,
-            "photos": table.loc[table["is_readable"], "image_id"].nunique(),
+            "photos": sum(pq.read_metadata(shard).num_rows for shard in shards),
         },
         "left_out": [[file.path, file.label, file.split, file.problem] for file in source.left_out],
         "sizes": {path.relative_to(folder).as_posix(): path.stat().st_size for path in contents},

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from quality_gate.progress import Reporter
 
 # Another one too when photos are measured otherwise: of a reference measured as before any window has drifted.
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 # More photos make a window no easier to judge, and the file is carried by every server.
 MAX_PHOTOS = 5_000
 # Training photos that the projection is fitted to.

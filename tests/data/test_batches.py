@@ -8,10 +8,11 @@ from hypothesis import strategies as st
 from quality_gate.data.batches import BATCH_PHOTOS, ordered_map, tensor_batches
 
 
-@given(items=st.lists(st.integers()), workers=st.integers(1, 5))
+@given(items=st.lists(st.integers()), workers=st.integers(1, 5), at_once=st.integers(1, 4))
 @settings(deadline=None, max_examples=50)
-def test_results_come_in_order_whatever_the_number_of_workers(items, workers):
-    assert list(ordered_map(lambda item: item * 3, iter(items), workers=workers)) == [item * 3 for item in items]
+def test_results_come_in_order_whatever_the_number_of_workers(items, workers, at_once):
+    results = ordered_map(lambda item: item * 3, iter(items), workers=workers, at_once=at_once)
+    assert list(results) == [item * 3 for item in items]
 
 
 def test_a_slow_first_item_is_waited_for():
@@ -27,8 +28,8 @@ def test_a_slow_first_item_is_waited_for():
     assert list(ordered_map(work, range(4), workers=2)) == [0, 1, 2, 3]
 
 
-@pytest.mark.parametrize("workers", [1, 3])
-def test_items_are_taken_only_as_far_ahead_as_the_workers_need(workers):
+@pytest.mark.parametrize(("workers", "at_once", "most"), [(1, 1, 2), (3, 1, 6), (3, 4, 16)])
+def test_items_are_taken_only_as_far_ahead_as_the_workers_need(workers, at_once, most):
     taken = []
 
     def items():
@@ -36,11 +37,11 @@ def test_items_are_taken_only_as_far_ahead_as_the_workers_need(workers):
             taken.append(number)
             yield number
 
-    results = ordered_map(lambda item: item, items(), workers=workers)
+    results = ordered_map(lambda item: item, items(), workers=workers, at_once=at_once)
     assert taken == []
     for received in range(1, 20):
         next(results)
-        assert len(taken) <= 2 * workers + received
+        assert len(taken) <= most + received
     results.close()
     assert len(taken) < 50
 

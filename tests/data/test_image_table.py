@@ -1,8 +1,9 @@
 import numpy as np
+import pandas as pd
 import pytest
 
 from quality_gate.data import image_table
-from quality_gate.data.image_table import COLUMN_NAMES, COLUMNS, build_table, require_columns
+from quality_gate.data.image_table import COLUMN_NAMES, COLUMNS, build_table, require_columns, write_table
 from quality_gate.errors import UserError
 
 
@@ -31,6 +32,15 @@ def test_rows_are_sorted_by_path_and_typed_as_documented():
     table = build_table([{"path": "b", "width": 3, "is_readable": True}, {"path": "a"}])
     assert table["path"].tolist() == ["a", "b"]
     assert {name: str(dtype) for name, dtype in table.dtypes.items()} == {c.name: c.dtype for c in COLUMNS}
+
+
+def test_a_table_that_is_written_a_few_rows_at_a_time_is_the_one_built_of_them(tmp_path, monkeypatch):
+    monkeypatch.setattr(image_table, "CHUNK_ROWS", 2)
+    rows = [{"path": path, "height": 3, "is_readable": True} for path in "abcd"] + [{"path": "e", "problem": "empty"}]
+    write_table(iter(rows), tmp_path / "table.parquet")
+    pd.testing.assert_frame_equal(pd.read_parquet(tmp_path / "table.parquet"), build_table(rows))
+    write_table([], tmp_path / "empty.parquet")
+    assert tuple(pd.read_parquet(tmp_path / "empty.parquet").columns) == COLUMN_NAMES
 
 
 def test_what_a_row_leaves_out_is_empty_or_nan_or_false():

@@ -409,7 +409,7 @@ def left_in(folder):
     return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if "photos/" not in f"{path}/")
 
 
-@pytest.mark.parametrize("place", [(ingest, "build_table"), (ingest, "write_manifest"), (ingest, "remember")])
+@pytest.mark.parametrize("place", [(ingest, "write_table"), (ingest, "write_manifest"), (ingest, "remember")])
 def test_an_interruption_leaves_no_half_snapshot(write_photos, tmp_path, monkeypatch, place):
     source = discover(write_photos(*PATHS))
 
@@ -481,7 +481,7 @@ def test_a_disk_that_is_really_full_is_one_sentence_and_leaves_nothing(write_pho
 
 
 def test_the_snapshot_is_the_same_for_any_number_of_processes(write_photos, tmp_path, monkeypatch):
-    monkeypatch.setattr(audit, "FILES_AT_ONCE", 3)
+    monkeypatch.setattr(audit, "FILES_OF_A_PROCESS", 3)
     root = write_photos(*PATHS)
     (root / "a/again.png").write_bytes((root / "b/0.png").read_bytes())
     (root / "b/notes.png").write_text("no photo")

@@ -97,10 +97,10 @@ def test_a_model_of_an_older_version_has_none_and_says_what_to_do(folder):
 
 
 def test_one_of_an_older_format_is_one_sentence_that_says_what_to_do(folder, make_reference, monkeypatch):
-    monkeypatch.setattr("quality_gate.drift.reference.FORMAT_VERSION", 1)
+    monkeypatch.setattr("quality_gate.drift.reference.FORMAT_VERSION", 2)
     make_reference(folder)
     monkeypatch.undo()
-    with pytest.raises(UserError, match=r"reference\.npz is of format 1; .* reads 2; train again with"):
+    with pytest.raises(UserError, match=r"reference\.npz is of format 2; .* reads 3; train again with"):
         Reference.load(folder)
 
 
