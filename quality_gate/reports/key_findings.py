@@ -106,7 +106,7 @@ def key_findings(
         evaluation: the figures.
         known: of data and settings.
         labels: class number of each test photo, shape (photos,).
-        answers: class number of each answer, shape (photos,).
+        answers: most probable class of each test photo, shape (photos,).
         slices: of the test photos, by measure.
     """
     counts = confusion_matrix(labels, answers, len(evaluation.classes))

@@ -440,6 +440,11 @@ def test_the_errors_and_the_confusion_matrix_are_those_of_the_answers_that_are_s
     assert matrix.endswith("Most frequent errors: <script>alert(1)</script> taken for tomato (2).")
 
 
+def test_the_key_findings_count_the_errors_that_make_recall_and_precision_whatever_is_watched():
+    text = Parsed(page(evaluation(watched=WATCHED))).text
+    assert "Lowest precision tomato: 0.500 1 of 2 answers with it are wrong" in text
+
+
 def test_without_cross_validation_nothing_is_said_of_it():
     assert "Cross-validation" not in Parsed(page()).text
 
