@@ -79,10 +79,13 @@ def at_work_in(checkout, while_shards_are_written):
     }
 
 
-@pytest.mark.slow
-@pytest.mark.skipif(
+HEARD = pytest.mark.skipif(
     signal.getsignal(signal.SIGINT) is signal.SIG_IGN, reason="signals are ignored here, as in a background job"
 )
+
+
+@pytest.mark.slow
+@HEARD
 @pytest.mark.parametrize("step", ["ingest", "train_transfer", "package"])
 def test_interrupted_in_a_step(step, interrupt, at_work_in, gate, the_next_run_is_right):
     before = gate.entries()
@@ -94,7 +97,7 @@ def test_interrupted_in_a_step(step, interrupt, at_work_in, gate, the_next_run_i
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("sent", [pytest.param(signal.SIGINT, marks=HEARD), signal.SIGTERM])
 def test_stopped_while_zenml_writes_down_that_a_step_begins(sent, interrupt, gate):
     before = gate.entries()
     code, said = interrupt(sent, in_step("split"))
