@@ -190,25 +190,27 @@ def _together(one: PhotoSet, other: PhotoSet) -> PhotoSet:
     )
 
 
-def compare(name: str, folder: Path, repeats: int, *, all_photos: bool) -> str:
+def compare(name: str, folder: Path, repeats: int, *, seed: int | None, all_photos: bool) -> str:
     """Train by the method of a recipe, and give the line that is printed.
 
     Args:
         name: of the recipe.
         folder: where to lay the snapshot.
         repeats: of the cross-validation, where the recipe has one.
+        seed: of division and training; None takes that of the recipe.
         all_photos: whether the method learns from the photos of the certificate too.
     """
     settings = parse_settings(
         TrainingSettings, yaml.safe_load((RECIPES / f"{name}.yaml").read_text())["parameters"], origin=f"{name}.yaml"
     )
+    seed = settings.seed if seed is None else seed
     snapshot = take_snapshot(discover(settings.data.sources, settings.data), folder / name).snapshot
-    table = split(snapshot.table, settings.split, settings.seed).table
+    table = split(snapshot.table, settings.split, seed).table
     method = partial(
         answers,
         method=METHODS[name],
         network=settings.transfer,
-        seed=settings.seed,
+        seed=seed,
         home=locate(),
         all_photos=all_photos,
     )
@@ -220,15 +222,13 @@ def compare(name: str, folder: Path, repeats: int, *, all_photos: bool) -> str:
             CrossValidationSettings(folds=crossed.folds, repeats=repeats),
             settings.split,
             resamples=settings.evaluation.bootstrap_resamples,
-            seed=settings.seed,
+            seed=seed,
             reporter=ConsoleReporter(),
         ).candidate
         return _line(name, found.metrics.macro_f1, found.intervals["macro_f1"])
     test = photo_sets(snapshot, table).test
     probabilities = method(photo_sets(snapshot, table))
-    intervals = metric_intervals(
-        test.labels, probabilities, test.classes, test.groups, resamples=1000, seed=settings.seed
-    )
+    intervals = metric_intervals(test.labels, probabilities, test.classes, test.groups, resamples=1000, seed=seed)
     return _line(name, compute_metrics(test.labels, probabilities, test.classes).macro_f1, intervals["macro_f1"])
 
 
@@ -243,6 +243,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("names", nargs="*", choices=METHODS, default=list(METHODS), help="recipes, all if none")
     parser.add_argument("--repeats", type=int, default=5, help="of the cross-validation")
+    parser.add_argument("--seed", type=int, help="of division and training, in place of that of the recipe")
     parser.add_argument(
         "--same-photos", action="store_true", help="methods do without the photos of the certificate, as recipes do"
     )
@@ -250,7 +251,8 @@ def main() -> None:
     pin_threads(1)
     with tempfile.TemporaryDirectory() as folder:
         for name in options.names:
-            print(compare(name, Path(folder), options.repeats, all_photos=not options.same_photos), flush=True)
+            line = compare(name, Path(folder), options.repeats, seed=options.seed, all_photos=not options.same_photos)
+            print(line, flush=True)
 
 
 if __name__ == "__main__":

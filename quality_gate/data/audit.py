@@ -130,7 +130,7 @@ class AuditedFile:
         file: the file.
         facts: what was measured; None if it is no usable photo.
         problem: why it is none; '' for a usable photo.
-        data: its bytes; None where they were not read, or are no longer needed.
+        data: its bytes; None where they were not read.
         was_read: whether its bytes decided what came of it, rather than what kept them from being read.
     """
 

@@ -36,7 +36,7 @@ CHOSEN = WatchedClass("onion", 0.9, 0.3, 4, 1)
 
 
 @pytest.fixture
-def tested_photos(make_photos):
+def photos_of_onions(make_photos):
     return make_photos(8, labels=LABELS)
 
 
@@ -109,16 +109,16 @@ def test_the_sentence_tells_threshold_and_recall_and_warns_where_it_is_a_guess()
     assert "warning: the threshold of onion is a guess" in watched_sentence(CHOSEN, 0.1)
 
 
-def test_the_class_is_measured_by_the_answers_that_are_served(tested_photos):
-    watched = measure_watched(tested_photos, PROBABILITIES, CHOSEN, ROUTING)
+def test_the_class_is_measured_by_the_answers_that_are_served(photos_of_onions):
+    watched = measure_watched(photos_of_onions, PROBABILITIES, CHOSEN, ROUTING)
     assert (watched.photos, watched.missed, watched.missed_unseen, watched.false_alarms) == (4, 2, 1, 1)
     assert (watched.recall, watched.false_alarm_rate) == (0.5, 0.25)
     assert watched.precision == pytest.approx(2 / 3)
     assert watched.f1 == pytest.approx(2 * 0.5 * (2 / 3) / (0.5 + 2 / 3))
 
 
-def test_the_intervals_are_exact_and_those_of_f1_follow_the_share_it_rises_with(tested_photos):
-    intervals = measure_watched(tested_photos, PROBABILITIES, CHOSEN, ROUTING).intervals
+def test_the_intervals_are_exact_and_those_of_f1_follow_the_share_it_rises_with(photos_of_onions):
+    intervals = measure_watched(photos_of_onions, PROBABILITIES, CHOSEN, ROUTING).intervals
     assert intervals["recall"] == recall_interval(0.5, np.ones(4))
     assert intervals["precision"] == recall_interval(2 / 3, np.ones(3))
     jaccard = recall_interval(2 / 5, np.ones(5))
