@@ -3,7 +3,8 @@
 Six ways through the same folder run in turn, round after round, each in a process of its own, because how memory was
 used before decides what each picture's costs; all threads are given as many photos at a time:
 
-- ``take_snapshot`` with a thread a processor: reads, decodes, measures, writes shards and tables;
+- ``take_snapshot`` with its defaults: reads, decodes, measures, writes shards and tables; of many photos it starts a
+  process a processor, each time anew;
 - ``decode`` of all pixels, with the same threads;
 - ``decode`` as small as the audit does, which it cannot do without, with the same threads;
 - ``Image.open(file).convert("RGB")``, which is what torchvision's loader of class folders does, with the same threads;
@@ -13,7 +14,7 @@ used before decides what each picture's costs; all threads are given as many pho
 Printed are photos a second and processor time a photo, each the median of the rounds, and the medians of the ratios
 within a round, so that other work on the machine falls on all alike.
 
-    python -m benchmarks.audit [--photos FOLDER] [--repeats 5]
+    python -m benchmarks.audit [--photos FOLDER] [--copies 1] [--repeats 5]
 
 ``--memory`` takes snapshots of copies of the photos, each different by its last bytes, in a process of its own for each
 number, and prints the peak memory and what it grew by for each photo more.
@@ -49,9 +50,10 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from benchmarks.ways import Cost, cost_of, print_costs, print_memory
-from quality_gate.data.audit import FILES_AT_ONCE, THUMBNAIL_EDGE, audit_bytes, measure
+from benchmarks.ways import Cost, cost_of, print_costs, print_memory, write_copies
+from quality_gate.data.audit import FILES_AT_ONCE
 from quality_gate.data.batches import ordered_map
+from quality_gate.data.image_facts import THUMBNAIL_EDGE, audit_bytes, measure
 from quality_gate.data.ingest import take_snapshot
 from quality_gate.data.scenes import write_demo_photos
 from quality_gate.data.sources import Source, discover
@@ -201,6 +203,7 @@ def main() -> None:
     """Print what the options ask for."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--photos", type=Path, help="a folder of class folders; the demo photos if left out")
+    parser.add_argument("--copies", type=int, default=1, help="how often each photo is there, as different files")
     parser.add_argument("--repeats", type=int, default=5, help="rounds that are counted; one before them is not")
     parser.add_argument("--memory", action="store_true", help="measure memory in place of time")
     parser.add_argument("--agreement", action="store_true", help="compare what is measured in place of time")
@@ -212,6 +215,11 @@ def main() -> None:
         if folder is None:
             folder = Path(made) / "photos"
             write_demo_photos(folder, train_per_class=60, test_per_class=20, workers=available_processors())
+        if options.copies > 1:
+            photos = [path.read_bytes() for path in paths(discover(folder))]
+            folder = Path(made) / "copies"
+            folder.mkdir()
+            write_copies(photos, folder, options.copies * len(photos))
         if options.memory:
             photos = [path.read_bytes() for path in paths(discover(folder))[:200]]
             print_memory(ingest_folder, photos, options.counts)

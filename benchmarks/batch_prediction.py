@@ -31,7 +31,7 @@ from pathlib import Path
 
 from benchmarks.ways import Cost, cost_of, print_costs, print_memory
 from quality_gate.batch_settings import BatchSettings
-from quality_gate.data.audit import measure
+from quality_gate.data.image_facts import measure
 from quality_gate.data.scenes import write_demo_photos
 from quality_gate.data.sources.unlabelled import UnlabelledPhotos
 from quality_gate.home import HOME_VARIABLE, locate

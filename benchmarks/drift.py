@@ -24,7 +24,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageFilter
 
-from quality_gate.data.audit import measure
+from quality_gate.data.image_facts import measure
 from quality_gate.data.ingest import take_snapshot
 from quality_gate.data.photo_set import photo_sets
 from quality_gate.data.scenes import LABELS, NO_SHIFT, SHIFTS, Shift, encode_scene, write_demo_photos

@@ -32,7 +32,8 @@ import pandas as pd
 from numpy.typing import NDArray
 from PIL import Image, ImageEnhance
 
-from quality_gate.data.audit import audit, audit_bytes
+from quality_gate.data.audit import audit
+from quality_gate.data.image_facts import audit_bytes
 from quality_gate.data.image_table import build_table
 from quality_gate.data.near_duplicates import BLANK_CONTRAST, Closeness, group_photos, traits
 from quality_gate.data.phash import from_hex

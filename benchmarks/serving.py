@@ -32,7 +32,7 @@ from bentoml import bentos
 
 from benchmarks.closed_loop import Load, ask
 from benchmarks.servers import Server, bento_server, form, free_port, running
-from quality_gate.data.audit import measure
+from quality_gate.data.image_facts import measure
 from quality_gate.inference import OnnxClassifier
 from quality_gate.preprocess import decode, prepare
 from quality_gate.processors import available_processors

@@ -13,7 +13,7 @@ from bentos.refusals import Refusal, unusable
 from bentos.routing import Router
 from bentos.settings import ServiceSettings
 from bentos.upload import Photo
-from quality_gate.data.audit import ImageFacts, measure
+from quality_gate.data.image_facts import ImageFacts, measure
 from quality_gate.inference import Decision, OnnxClassifier
 from quality_gate.monitoring.outbox import Backlog, OutboxUnavailable
 from quality_gate.preprocess import UnreadableImage, decode, prepare

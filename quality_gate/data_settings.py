@@ -84,9 +84,10 @@ class DataSettings(Settings):
             the columns ``path`` and ``label``, or the URL of either. None of them enters the fixed test set. null:
             none; the pipeline ``retraining`` fills in what the review desk knows.
         workers: threads that decode photos; 0 means one a processor.
-        processes: that the files are shared among for the audit, with ``workers`` threads together. While a photo is
-            decoded other threads of a process run, but not while it is measured: of a small photo that is half of the
-            time, so that more than two processors need more than one process. The snapshot is the same for any number.
+        processes: that the files are shared among for the audit, with ``workers`` threads together; 0 means one a
+            thread, up to 8, where there are so many new files that it pays to start them. Threads of one process do not
+            run while another one measures, which of a small photo is half of the time. The snapshot is the same for any
+            number.
         csv: how to read a ``.csv`` file.
         missing: what to do about rows of a ``.csv`` file whose photo does not exist: ``fail`` stops the run, since a
             wrong folder or a copy that broke off should be noticed; ``drop`` leaves them out and lists them.
@@ -103,7 +104,7 @@ class DataSettings(Settings):
     source: Annotated[str | tuple[str, ...], BeforeValidator(_places)] = DEMO
     reviewed: Annotated[str, Field(min_length=1), AfterValidator(without_credentials)] | None = None
     workers: Annotated[int, Field(ge=0)] = 0
-    processes: Annotated[int, Field(ge=1, le=256)] = 1
+    processes: Annotated[int, Field(ge=0, le=256)] = 0
     csv: CsvSettings = CsvSettings()
     missing: Literal["fail", "drop"] = "fail"
     min_images_per_class: Annotated[int, Field(ge=0)] = 0

@@ -117,12 +117,13 @@ def decode(
         data: the encoded photo.
         formats: Pillow format names that are accepted.
         max_pixels: most pixels a photo may have; checked before they are decoded.
-        edge: pixels of the longest edge that are enough: JPEG is decoded reduced by :func:`reduction`, which reads the
-            whole file all the same, and so finds whatever is wrong with it. None: all pixels.
+        edge: pixels of the longest edge that are enough to measure: JPEG is decoded reduced by :func:`reduction`, and
+            its luma and chroma (ITU-T T.871) are left as they are. That reads the whole file all the same, and so finds
+            whatever is wrong with it. None: all pixels.
 
     Returns:
-        An RGB image. Its ``format`` attribute and ``info["mode"]`` keep what the file was, ``info["size"]`` its width
-        and height, upright.
+        An RGB image, or with ``edge`` a YCbCr one. Its ``format`` attribute and ``info["mode"]`` keep what the file
+        was, ``info["size"]`` its width and height, upright.
 
     Raises:
         UnreadableImage: the bytes are no whole, single, 8-bit photo of an accepted format within the limit.
@@ -132,11 +133,13 @@ def decode(
     _silence_pillow()
     image = _open(data, formats, max_pixels)
     _check_header(image, data, max_pixels)
-    width, height = image.size
+    mode, (width, height) = image.mode, image.size
     try:
         if edge is not None:
             factor = reduction(image.size, edge)
-            image.draft(None, (max(1, width // factor), max(1, height // factor)))
+            # Other JPEG may hold red, green and blue, which the decoder does not turn into luma and chroma.
+            kept = "YCbCr" if "jfif" in image.info else None
+            image.draft(kept, (max(1, width // factor), max(1, height // factor)))
         image.load()
         turn = UPRIGHT_BY_ORIENTATION.get(image.getexif().get(ExifTags.Base.Orientation, 1))
         # Not ImageOps.exif_transpose: it writes the EXIF back, which fails on some that cameras write.
@@ -144,7 +147,7 @@ def decode(
     except Exception as error:
         raise UnreadableImage(f"damaged or truncated ({error})") from None
     rgb.format = "JPEG" if image.format == "MPO" else image.format
-    rgb.info = {"mode": image.mode, "size": (height, width) if turn in _SIDEWAYS else (width, height)}
+    rgb.info = {"mode": mode, "size": (height, width) if turn in _SIDEWAYS else (width, height)}
     return rgb
 
 
@@ -211,7 +214,7 @@ def _to_rgb(image: Image.Image) -> Image.Image:
         white = Image.new("RGBA", rgba.size, (255, 255, 255, 255))
         return Image.alpha_composite(white, rgba).convert("RGB")
     # For RGB, convert copies the pixels, which takes as long as decoding them.
-    return image._new(image.im) if image.mode == "RGB" else image.convert("RGB")
+    return image._new(image.im) if image.mode in ("RGB", "YCbCr") else image.convert("RGB")
 
 
 def make_view(image: Image.Image, view: View, spec: PreprocessingSpec) -> Image.Image:

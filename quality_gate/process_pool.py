@@ -1,22 +1,26 @@
 """Processes that share work: for Python code, of which threads of one process run only one at a time."""
 
-import multiprocessing
 import os
 import signal
 import threading
+import time
 from collections.abc import Iterator
-from concurrent.futures import Executor, ProcessPoolExecutor
+from concurrent.futures import Executor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 
 from quality_gate.errors import UserError
+
+SECONDS_BETWEEN_LOOKS = 0.5
 
 
 @contextmanager
 def process_pool(processes: int, failure: str) -> Iterator[Executor]:
     """A pool of processes that ends with the block, or with this process, and drops what was not begun.
 
-    They are spawned, not forked: this process may hold threads (torch, a server) that a fork would freeze half way.
+    They are started anew, not forked: this process may hold threads (torch, a server) that a fork would freeze half
+    way. Unlike those of :mod:`multiprocessing` they do not import the program that started them, which takes ``zenml``
+    seconds.
 
     Args:
         processes: their number.
@@ -25,23 +29,28 @@ def process_pool(processes: int, failure: str) -> Iterator[Executor]:
     Raises:
         UserError: one of them was killed, or could not start.
     """
-    pool = ProcessPoolExecutor(processes, multiprocessing.get_context("spawn"), follow_parent)
+    from loky import ProcessPoolExecutor
+
+    pool = ProcessPoolExecutor(processes, initializer=follow_parent, initargs=(os.getpid(),))
     try:
         yield pool
     except BrokenProcessPool as error:
         raise UserError(failure) from error
     finally:
-        pool.shutdown(wait=True, cancel_futures=True)
+        pool.shutdown(wait=True, kill_workers=True)
 
 
-def follow_parent() -> None:
-    """In a process that was started: leave interruptions to the one that started it, and do not outlive that."""
+def follow_parent(parent: int) -> None:
+    """In a process that was started: leave interruptions to the one that started it, and do not outlive that.
+
+    Args:
+        parent: number of the process that started it.
+    """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
 
 
-def _end_with_parent() -> None:
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)
+def _end_with(parent: int) -> None:
+    while os.getppid() == parent:
+        time.sleep(SECONDS_BETWEEN_LOOKS)
+    os._exit(1)

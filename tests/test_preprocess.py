@@ -362,6 +362,18 @@ def test_a_jpeg_is_decoded_as_small_as_its_longest_edge_allows(edge, size):
     decoded = decode(data, edge=edge)
     assert (decoded.size, decoded.info["size"]) == (size, (320, 200))
     whole = decode(data).reduce(reduction((320, 200), edge))
+    assert decoded.mode == "YCbCr"
+    assert np.abs(np.asarray(decoded.convert("RGB"), dtype=int) - np.asarray(whole)).mean() < 2
+
+
+@pytest.mark.parametrize("options", [{"keep_rgb": True}, {"exif": b"Exif\0\0"}])
+def test_a_jpeg_that_may_hold_red_green_and_blue_is_decoded_small_as_these(options):
+    data = encode(photo_pixels(320, 200), "JPEG", quality=95, **options)
+    # What says that a JPEG holds luma and chroma.
+    data = data.replace(b"JFIF", b"none")
+    decoded = decode(data, edge=80)
+    assert (decoded.mode, decoded.size) == ("RGB", (80, 50))
+    whole = decode(data).reduce(4)
     assert np.abs(np.asarray(decoded, dtype=int) - np.asarray(whole)).mean() < 2
 
 

@@ -54,6 +54,39 @@ def map_in(pool: Executor, work: Callable[[Item], Result], items: Iterable[Item]
         running.extend(pool.submit(work, item) for item in islice(remaining, 1))
 
 
+def map_here_and_in(
+    pool: Executor, work: Callable[[Item], Result], items: Iterable[Item], *, busy: int, ahead: int
+) -> Iterator[Result]:
+    """Apply ``work`` to items in a pool, and in this thread too, where it would only wait for the pool.
+
+    Args:
+        pool: is given nothing before it has started, since processes take a while for that.
+        work: what is done with each item.
+        items: taken only as they are needed.
+        busy: items the pool is to have at a time.
+        ahead: items at most that are worked on or done and not given yet.
+
+    Yields:
+        The results in the order of ``items``.
+    """
+    remaining = iter(items)
+    # Where this has come back, ``work`` is known there, and all that it imports.
+    started = pool.submit(id, work)
+    running: deque[Future[Result]] = deque()
+    while True:
+        if started.done():
+            free = busy - sum(not one.done() for one in running)
+            running.extend(pool.submit(work, item) for item in islice(remaining, free))
+        must_wait = not (running and running[0].done())
+        if must_wait and len(running) < ahead and (own := list(islice(remaining, 1))):
+            running.append(Future())
+            running[-1].set_result(work(own[0]))
+        elif running:
+            yield running.popleft().result()
+        else:
+            return
+
+
 def tensor_batches(
     photos: Iterable[bytes], read: Callable[[int, bytes], NDArray[np.float32]], *, workers: int
 ) -> Iterator[tuple[NDArray[np.float32], list[int]]]:

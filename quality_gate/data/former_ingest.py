@@ -21,9 +21,10 @@ from pathlib import Path
 from typing import Any, NamedTuple, Self, get_type_hints
 
 from quality_gate.code_digest import code_digest
-from quality_gate.data.audit import AuditedFile, ImageFacts
+from quality_gate.data.audit import AuditedFile
 from quality_gate.data.batches import ordered_map
 from quality_gate.data.hard_links import link_or_copy
+from quality_gate.data.image_facts import ImageFacts
 from quality_gate.data.shards import Location, index_shard
 from quality_gate.data.sources import PhotoFile
 from quality_gate.processors import available_processors
@@ -32,7 +33,7 @@ STATE_FILE = "store.json"
 LOCK_FILE = "lock"
 
 # What decides which facts a file has; the versions of Pillow and NumPy do so too.
-_AUDITING_MODULES = ("preprocess.py", "data/audit.py", "data/phash.py")
+_AUDITING_MODULES = ("preprocess.py", "data/audit.py", "data/image_facts.py", "data/phash.py")
 
 # So many findings are in memory before they are written.
 _CHUNK_ROWS = 1024

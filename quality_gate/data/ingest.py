@@ -46,7 +46,7 @@ def take_snapshot(
     *,
     stores: Path | None = None,
     workers: int = 0,
-    processes: int = 1,
+    processes: int = 0,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> Ingested:
     """Audit the files of a source, and write its readable photos and their image table as a snapshot.
@@ -61,7 +61,8 @@ def take_snapshot(
         folder: where the snapshot is to lie; it may exist if it is empty.
         stores: where what was found is kept for the next ingest, best on the same file system; None keeps nothing.
         workers: threads that decode; 0 means one a processor.
-        processes: that share the files; the snapshot is the same for any number.
+        processes: that share the files, of which this is one; 0 means as many as it pays to start. The snapshot is
+            the same for any number.
         on_progress: called with the files done and the files in all, after each.
 
     Raises:

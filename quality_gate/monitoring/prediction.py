@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Literal, get_args
 from uuid import UUID
 
 if TYPE_CHECKING:
-    from quality_gate.data.audit import ImageFacts
+    from quality_gate.data.image_facts import ImageFacts
 
 DecisionName = Literal["accept", "review"]
 Origin = Literal["service", "batch"]
@@ -73,7 +73,7 @@ class ImageStatistics:
 
     @classmethod
     def of(cls, facts: ImageFacts) -> ImageStatistics:
-        """The statistics among what :func:`quality_gate.data.audit.measure` found."""
+        """The statistics among what :func:`quality_gate.data.image_facts.measure` found."""
         return cls(**{name: getattr(facts, name) for name in cls.__slots__})
 
 

@@ -11,7 +11,8 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 from uuid import UUID, uuid5
 
-from quality_gate.data.audit import AuditedFile, measure, read_files
+from quality_gate.data.audit import AuditedFile, read_files
+from quality_gate.data.image_facts import measure
 from quality_gate.monitoring.prediction import ImageStatistics, Prediction, loggable_name
 from quality_gate.preprocess import UnreadableImage, decode, prepare
 from quality_gate.processors import available_processors

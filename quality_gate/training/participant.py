@@ -75,15 +75,16 @@ class Failed(NamedTuple):
     moment: float
 
 
-def take_part(number: int, task: Path, senders: Sequence[Connection]) -> None:
+def take_part(number: int, starter: int, task: Path, senders: Sequence[Connection]) -> None:
     """Train with the other processes; the first one sends its passes, and at the end :class:`Done`.
 
     Args:
         number: of this process, from 0 on.
-        task: a file with a pickled :class:`Training`, of the process that started them all.
-        senders: the ends of the pipes to that process; this one speaks into its own.
+        starter: number that the system has given to the process that started them all.
+        task: a file with a pickled :class:`Training`, of that process.
+        senders: the ends of the pipes to it; this one speaks into its own.
     """
-    follow_parent()
+    follow_parent(starter)
     for other, sender in enumerate(senders):
         if other != number:
             sender.close()

@@ -6,6 +6,7 @@ given the network and their rows in files; what comes back, by pipes, is the pas
 
 from __future__ import annotations
 
+import os
 import pickle
 import signal
 import tempfile
@@ -132,7 +133,7 @@ def fit_in_processes(
         ends = [get_context("spawn").Pipe(duplex=False) for _ in range(count)]
         receivers, senders = [end[0] for end in ends], [end[1] for end in ends]
         running = start_processes(  # type: ignore[no-untyped-call]
-            take_part, (task, senders), nprocs=count, join=False, start_method="spawn"
+            take_part, (os.getpid(), task, senders), nprocs=count, join=False, start_method="spawn"
         )
         assert running is not None
         for sender in senders:

@@ -7,7 +7,7 @@ from pydantic import SecretStr
 
 from bentos.answers import AnsweredPhoto
 from bentos.prediction_sink import PredictionSink
-from quality_gate.data.audit import audit_bytes
+from quality_gate.data.image_facts import audit_bytes
 from quality_gate.data.scenes import encode_scene
 from quality_gate.inference import Decision
 from quality_gate.monitoring.log_settings import PredictionLogSettings

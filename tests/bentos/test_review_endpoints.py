@@ -6,7 +6,7 @@ from uuid import uuid4
 import pytest
 from jsonschema import Draft202012Validator
 
-from quality_gate.data.audit import audit_bytes
+from quality_gate.data.image_facts import audit_bytes
 from quality_gate.data.scenes import encode_scene
 from quality_gate.monitoring.prediction_log import PredictionLog
 from quality_gate.review.reading import Reviews

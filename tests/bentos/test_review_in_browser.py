@@ -5,7 +5,7 @@ import time
 import httpx
 import pytest
 
-from quality_gate.data.audit import audit_bytes
+from quality_gate.data.image_facts import audit_bytes
 from quality_gate.data.scenes import encode_scene
 from quality_gate.monitoring.database import Database
 from quality_gate.review.reading import Reviews

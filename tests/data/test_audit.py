@@ -1,8 +1,8 @@
 import io
-import multiprocessing
 import os
 import signal
 import threading
+import time
 from dataclasses import replace
 from hashlib import sha256
 
@@ -11,7 +11,8 @@ import pytest
 from PIL import Image, ImageFilter
 
 from quality_gate.data import audit as audit_module
-from quality_gate.data.audit import THUMBNAIL_EDGE, audit, audit_bytes, measure
+from quality_gate.data.audit import AuditedFile, audit
+from quality_gate.data.image_facts import THUMBNAIL_EDGE, audit_bytes, measure
 from quality_gate.data.image_table import build_table
 from quality_gate.data.sources import PhotoFile, discover
 from quality_gate.data.sources.local import LocalFile
@@ -19,18 +20,38 @@ from quality_gate.errors import UserError
 from quality_gate.preprocess import UnreadableImage, decode
 
 
-class Deadly:
-    """A file that ends the process that reads it, as a lack of memory does."""
+class Elsewhere:
+    """A file that takes a while to read here, and that another process does something else with."""
 
-    name, stamp, remote = "deadly.png", "", False
+    name, stamp, remote = "photo.png", "", False
+
+    def __init__(self):
+        self.here = os.getpid()
 
     def read(self):
+        if os.getpid() != self.here:
+            return self.read_elsewhere()
+        time.sleep(0.02)
+        return b"no photo"
+
+
+class Deadly(Elsewhere):
+    """It ends the process that reads it, as a lack of memory does."""
+
+    def read_elsewhere(self):
         os.kill(os.getpid(), signal.SIGKILL)
 
 
-class Changing(Deadly):
-    def read(self):
-        raise UserError("deadly.png changed")
+class Changing(Elsewhere):
+    def read_elsewhere(self):
+        raise UserError("photo.png changed")
+
+
+class Other(Elsewhere):
+    """What another process reads of it is a photo; what is read afterwards is another one."""
+
+    def read_elsewhere(self):
+        return encoded(Image.new("RGB", (8, 8)))
 
 
 def encoded(image: Image.Image, kind: str = "PNG", **options) -> bytes:
@@ -178,36 +199,32 @@ def test_what_is_known_is_taken_in_its_place_and_not_opened(write_photos):
 
 def test_each_file_is_decoded_once(write_photos, monkeypatch):
     decoded = []
-    monkeypatch.setattr(
-        audit_module, "decode", lambda data, **options: (decoded.append(data), decode(data, **options))[1]
-    )
+    monkeypatch.setattr(audit_module, "audit_bytes", lambda data: (decoded.append(data), audit_bytes(data))[1])
     list(audit(discover(write_photos("a/1.png", "a/2.png", "b/1.png")).files))
     assert len(decoded) == 3
 
 
 @pytest.mark.parametrize("remote", [False, True])
 def test_who_stops_asking_leaves_the_photos_that_are_still_queued(write_photos, monkeypatch, remote):
-    files = discover(write_photos(*(f"{label}/{number}.png" for label in "ab" for number in range(300)))).files
+    files = discover(write_photos(*(f"{label}/{number}.png" for label in "ab" for number in range(250)))).files
     files = [replace(file, origin=replace(file.origin, remote=remote)) for file in files]
     decoded = []
-    monkeypatch.setattr(
-        audit_module, "decode", lambda data, **options: (decoded.append(data), decode(data, **options))[1]
-    )
+    monkeypatch.setattr(audit_module, "audit_bytes", lambda data: (decoded.append(data), audit_bytes(data))[1])
     threads = threading.active_count()
     audited = audit(files, workers=2)
     next(audited)
     audited.close()
-    assert len(decoded) < 600
+    assert len(decoded) < 500
     assert threading.active_count() == threads
 
 
-@pytest.mark.parametrize("place", [(LocalFile, "read"), (audit_module, "decode")])
+@pytest.mark.parametrize("place", [(LocalFile, "read"), (audit_module, "audit_bytes")])
 @pytest.mark.parametrize("remote", [False, True])
 def test_an_error_leaves_no_thread_behind(write_photos, monkeypatch, remote, place):
-    files = discover(write_photos(*(f"{label}/{number}.png" for label in "ab" for number in range(300)))).files
+    files = discover(write_photos(*(f"{label}/{number}.png" for label in "ab" for number in range(250)))).files
     files = [replace(file, origin=replace(file.origin, remote=remote)) for file in files]
 
-    def fail(*_, **options):
+    def fail(*_):
         raise UserError("the server stopped answering")
 
     monkeypatch.setattr(*place, fail)
@@ -220,15 +237,55 @@ def test_an_error_leaves_no_thread_behind(write_photos, monkeypatch, remote, pla
 
 
 @pytest.mark.parametrize(
-    ("origin", "sentence"), [(Deadly(), r"was killed, .* lower data\.processes"), (Changing(), "^deadly.png changed$")]
+    ("origin", "sentence"),
+    [
+        (Deadly(), r"was killed, .* lower data\.processes"),
+        (Changing(), "^photo.png changed$"),
+        (Other(), r"^a/\d+\.png changed while it was being ingested; leave the folder alone and start again\.$"),
+    ],
 )
 def test_what_ends_one_process_of_the_audit_ends_it_in_one_sentence(origin, sentence, monkeypatch):
     monkeypatch.setattr(audit_module, "FILES_OF_A_PROCESS", 1)
-    files = [PhotoFile(f"a/{number}.png", "a", "", "", origin) for number in range(4)]
+    files = [PhotoFile(f"a/{number}.png", "a", "", "", origin) for number in range(1000)]
 
     with pytest.raises(UserError, match=sentence):
         list(audit(files, processes=2))
-    assert not multiprocessing.active_children()
+
+
+def test_several_processes_find_what_one_finds(write_photos, monkeypatch):
+    monkeypatch.setattr(audit_module, "FILES_OF_A_PROCESS", 2)
+    root = write_photos(*(f"{label}/{number}.png" for label in "ab" for number in range(30)))
+    (root / "a/notes.png").write_text("no photo")
+    (root / "b/link.png").symlink_to("nowhere")
+    files = discover(root).files
+    alone = list(audit(files, processes=1))
+    here = []
+
+    def slowly(data):
+        here.append(data)
+        time.sleep(0.1)
+        return audit_bytes(data)
+
+    monkeypatch.setattr(audit_module, "audit_bytes", slowly)
+    assert list(audit(files, processes=2)) == alone
+    assert len(here) < 60
+
+
+@pytest.mark.parametrize(
+    ("files", "threads", "remote", "processes"),
+    [(599, 2, False, 1), (600, 2, False, 2), (100_000, 2, False, 2), (100_000, 64, False, 8), (100_000, 8, True, 1)],
+)
+def test_as_many_processes_audit_as_it_pays_to_start(files, threads, remote, processes, monkeypatch):
+    def note(files, threads, processes=1):
+        noted.append(processes)
+        return (AuditedFile(file, None, "", None, was_read=False) for file in files)
+
+    noted = []
+    monkeypatch.setattr(audit_module, "_read_in_processes", note)
+    monkeypatch.setattr(audit_module, "_read_in_threads", note)
+    origin = LocalFile("/photos", "a/1.png", "", remote)
+    assert len(list(audit([PhotoFile("a/1.png", "a", "", "", origin)] * files, workers=threads))) == files
+    assert noted == [processes]
 
 
 def test_few_files_are_audited_in_this_process(write_photos, monkeypatch):

@@ -1,11 +1,12 @@
 import threading
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from quality_gate.data.batches import BATCH_PHOTOS, ordered_map, tensor_batches
+from quality_gate.data.batches import BATCH_PHOTOS, map_here_and_in, ordered_map, tensor_batches
 
 
 @given(items=st.lists(st.integers()), workers=st.integers(1, 5), at_once=st.integers(1, 4))
@@ -73,3 +74,51 @@ def test_batches_hold_all_views_of_their_photos_in_order(photos, views):
     rows = np.concatenate([np.empty((0, 3, 2, 2)), *(batch for batch, _ in batches)])[:, 0, 0, 0]
     assert rows.tolist() == np.arange(photos).repeat(views).tolist()
     assert all(batch.dtype == np.float32 for batch, _ in batches)
+
+
+class Asleep(Executor):
+    """A pool that begins nothing, or all of it once it is woken."""
+
+    def __init__(self):
+        self.given = []
+
+    def submit(self, work, /, *arguments):
+        self.given.append((Future(), work, arguments))
+        return self.given[-1][0]
+
+    def wake(self):
+        for future, work, arguments in self.given:
+            future.set_result(work(*arguments))
+        self.given = []
+
+
+@given(items=st.lists(st.integers()), busy=st.integers(1, 5), more=st.integers(0, 5))
+@settings(deadline=None, max_examples=50)
+def test_results_come_in_order_whoever_did_the_work(items, busy, more):
+    with ThreadPoolExecutor(2) as pool:
+        results = map_here_and_in(pool, lambda item: item * 3, iter(items), busy=busy, ahead=busy + more)
+        assert list(results) == [item * 3 for item in items]
+
+
+def test_all_is_done_here_while_the_pool_is_starting():
+    pool, here = Asleep(), []
+    assert list(map_here_and_in(pool, lambda item: here.append(item) or item, range(5), busy=2, ahead=4)) == here
+    assert here == list(range(5))
+
+
+def test_who_would_wait_for_the_pool_works_too_and_only_so_far_ahead():
+    pool, done = Asleep(), []
+
+    def work(item):
+        done.append(item)
+        # The last that may wait for 1 and 2, which the pool has.
+        if item == 6:
+            pool.wake()
+        return item
+
+    results = map_here_and_in(pool, work, range(9), busy=2, ahead=6)
+    assert next(results) == 0
+    pool.wake()
+    assert next(results) == 1
+    assert done == [0, 3, 4, 5, 6, 1, 2]
+    assert next(results) == 2

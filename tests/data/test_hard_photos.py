@@ -257,7 +257,8 @@ def test_a_photo_that_is_decoded_small_has_the_verdict_of_a_whole_one(photo):
     else:
         decoded = decode(photo.data, edge=3)
         height, width = photo.verdict.pixels.shape[:2]
-        assert (decoded.mode, decoded.format) == ("RGB", photo.verdict.format)
+        assert decoded.format == photo.verdict.format
+        assert decoded.mode in ("RGB", "YCbCr")
         assert decoded.info == {"mode": photo.verdict.mode, "size": (width, height)}
         reduced = photo.verdict.format == "JPEG" and min(width, height) > 1
         assert (max(decoded.size) < max(width, height)) == reduced

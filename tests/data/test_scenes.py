@@ -1,17 +1,16 @@
 from __future__ import annotations
 
 import hashlib
-from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import Any
 
+import loky
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 from PIL import Image, ImageChops
 
-from quality_gate import process_pool
 from quality_gate.data.scenes import (
     LABELS,
     SHIFTS,
@@ -188,11 +187,11 @@ def test_the_folder_appears_only_when_it_is_complete(tmp_path: Path) -> None:
 
 
 def test_processes_that_die_are_reported_and_leave_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    class Dead(ProcessPoolExecutor):
+    class Dead(loky.ProcessPoolExecutor):
         def map(self, *_args: Any, **_options: Any) -> Any:
             raise BrokenProcessPool("gone")
 
-    monkeypatch.setattr(process_pool, "ProcessPoolExecutor", Dead)
+    monkeypatch.setattr(loky, "ProcessPoolExecutor", Dead)
     with pytest.raises(UserError, match="workers=1"):
         write_demo_photos(tmp_path / "d", train_per_class=1, test_per_class=1, size=SMALL, workers=2)
     assert list(tmp_path.iterdir()) == []

@@ -10,7 +10,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from quality_gate.data.audit import audit_bytes
+from quality_gate.data.image_facts import audit_bytes
 from quality_gate.data.photo_set import PhotoSet
 from quality_gate.progress import Progress
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from quality_gate.data.audit import measure
+from quality_gate.data.image_facts import measure
 from quality_gate.monitoring.prediction import MAX_NAME_LENGTH, ImageStatistics, Prediction, loggable_name
 
 UNIT = st.floats(0, 1)

@@ -3,7 +3,7 @@ import threading
 
 import pytest
 
-from quality_gate.data.audit import audit_bytes
+from quality_gate.data.image_facts import audit_bytes
 from quality_gate.errors import UserError
 from quality_gate.home import HOME_VARIABLE
 from quality_gate.inference import OnnxClassifier

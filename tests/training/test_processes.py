@@ -183,7 +183,7 @@ def test_what_a_user_can_mend_is_said_without_details(tmp_path):
     handler = signal.getsignal(signal.SIGINT)
     try:
         with pytest.raises(SystemExit):
-            take_part(0, tmp_path / "task", [sender])
+            take_part(0, os.getppid(), tmp_path / "task", [sender])
     finally:
         signal.signal(signal.SIGINT, handler)
         distributed.destroy_process_group()
