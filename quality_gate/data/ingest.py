@@ -164,12 +164,12 @@ def _shards_to_keep(former: FormerIngest, known: Mapping[str, AuditedFile], *, c
 
 
 def _check_readable(source: Source, path: Path) -> None:
-    import pandas as pd
+    import pyarrow.parquet as pq
 
-    table = pd.read_parquet(path, columns=["path", "is_readable", "problem"])
-    if not table["is_readable"].any():
-        first = table.iloc[0]
-        raise UserError(
-            f"{source.name}: none of its {len(table)} files is a readable photo; the first is {first['path']}: "
-            f"{first['problem']}."
-        )
+    with pq.ParquetFile(path) as table:
+        if not any(any(chunk.column(0).to_pylist()) for chunk in table.iter_batches(columns=["is_readable"])):
+            first = next(table.iter_batches(1, columns=["path", "problem"])).to_pylist()[0]
+            raise UserError(
+                f"{source.name}: none of its {len(source.files)} files is a readable photo; the first is "
+                f"{first['path']}: {first['problem']}."
+            )

@@ -80,7 +80,7 @@ class Snapshot(StepValue):
             dict(manifest["counts"]),
             tuple(PhotoFile(*values) for values in manifest.get("left_out", [])),
         )
-        if table_digest(snapshot._table) != snapshot.digest:
+        if table_digest(folder / TABLE_FILE) != snapshot.digest:
             raise DamagedSnapshot(f"{folder / TABLE_FILE} does not have the digest in {MANIFEST_FILE}; ingest again")
         return snapshot
 
@@ -175,15 +175,23 @@ class Snapshot(StepValue):
         return {image_id: location for shard in shards for image_id, location in index_shard(shard)}
 
 
-def table_digest(table: "pd.DataFrame") -> str:
-    """SHA-256 over path, image_id, label and split of the rows, sorted by path: of the JSON of their list."""
-    ordered = table[_DIGESTED].sort_values("path")
-    digest = sha256(b"[")
-    for start in range(0, len(ordered), CHUNK_ROWS):
-        rows = list(ordered.iloc[start : start + CHUNK_ROWS].itertuples(index=False, name=None))
-        # As Python values and as text all rows at once would take more memory than the table.
-        text = json.dumps(rows, ensure_ascii=False)[1:-1]
-        digest.update((text if start == 0 else f", {text}").encode())
+def table_digest(path: Path) -> str:
+    """SHA-256 over path, image_id, label and split of the rows, of the JSON of their list; few are in memory at a time.
+
+    Raises:
+        DamagedSnapshot: the table cannot be read.
+    """
+    import pyarrow.parquet as pq
+
+    digest, comma = sha256(b"["), ""
+    try:
+        with pq.ParquetFile(path) as file:
+            for chunk in file.iter_batches(CHUNK_ROWS, columns=_DIGESTED):
+                rows = list(zip(*(chunk.column(name).to_pylist() for name in _DIGESTED), strict=True))
+                digest.update((comma + json.dumps(rows, ensure_ascii=False)[1:-1]).encode())
+                comma = ", "
+    except Exception as error:
+        raise DamagedSnapshot(f"{path} cannot be read ({error}); ingest the photos again") from None
     digest.update(b"]")
     return digest.hexdigest()
 
@@ -195,22 +203,22 @@ def write_manifest(source: Source, folder: Path) -> None:
         source: where the photos come from.
         folder: with their image table, and every readable photo in its shards.
     """
-    import pandas as pd
+    import pyarrow.compute as pc
     import pyarrow.parquet as pq
 
-    table = pd.read_parquet(folder / TABLE_FILE, columns=[*_DIGESTED, "is_readable"])
-    readable = int(table["is_readable"].sum())
+    is_readable = pq.read_table(folder / TABLE_FILE, columns=["is_readable"]).column(0)
+    readable = pc.sum(is_readable).as_py()
     shards = sorted((folder / SHARD_FOLDER).iterdir())
     contents = [folder / TABLE_FILE, *shards]
     manifest = {
         "format_version": FORMAT_VERSION,
-        "digest": table_digest(table),
+        "digest": table_digest(folder / TABLE_FILE),
         "source": source.name,
         "classes": list(source.classes),
         "counts": {
-            "files": len(table),
+            "files": len(is_readable),
             "readable": readable,
-            "unreadable": len(table) - readable,
+            "unreadable": len(is_readable) - readable,
             "photos": sum(pq.read_metadata(shard).num_rows for shard in shards),
         },
         "left_out": [[file.path, file.label, file.split, file.problem] for file in source.left_out],
