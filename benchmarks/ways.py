@@ -59,7 +59,7 @@ def print_costs(rounds: Sequence[Mapping[str, Cost]], contestant: str, photos: i
 
 
 def print_memory(work: Callable[[Path], object], photos: Sequence[bytes], counts: Sequence[int]) -> None:
-    """Print the peak memory of work on ever more photos, each number in a process of its own, with those it starts.
+    """Print the peak memory of work on ever more photos, each number in a process of its own, without those it starts.
 
     Args:
         work: is given a folder with two class folders; a function of a module.
@@ -78,10 +78,8 @@ def print_memory(work: Callable[[Path], object], photos: Sequence[bytes], counts
 
 
 def _peak_mb(work: Callable[[Path], object], folder: Path) -> float:
-    """The peak of this process, and that of the largest that the work started."""
     work(folder)
-    peaks = [resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
-    return sum(peaks) / (2**20 if sys.platform == "darwin" else 2**10)
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)
 
 
 def write_copies(photos: Sequence[bytes], folder: Path, count: int) -> None:

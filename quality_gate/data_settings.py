@@ -85,9 +85,9 @@ class DataSettings(Settings):
             none; the pipeline ``retraining`` fills in what the review desk knows.
         workers: threads that decode photos; 0 means one a processor.
         processes: that the files are shared among for the audit, with ``workers`` threads together; 0 means one a
-            thread, up to 8, where there are so many new files that it pays to start them. Threads of one process do not
-            run while another one measures, which of a small photo is half of the time. The snapshot is the same for any
-            number.
+            thread, up to 8, where there are so many new local files that it pays to start them. Threads of one process
+            do not run while another one measures, which of a small photo is half of the time. The snapshot is the same
+            for any number.
         csv: how to read a ``.csv`` file.
         missing: what to do about rows of a ``.csv`` file whose photo does not exist: ``fail`` stops the run, since a
             wrong folder or a copy that broke off should be noticed; ``drop`` leaves them out and lists them.

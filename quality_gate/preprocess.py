@@ -118,12 +118,12 @@ def decode(
         formats: Pillow format names that are accepted.
         max_pixels: most pixels a photo may have; checked before they are decoded.
         edge: pixels of the longest edge that are enough to measure: JPEG is decoded reduced by :func:`reduction`, and
-            its luma and chroma (ITU-T T.871) are left as they are. That reads the whole file all the same, and so finds
-            whatever is wrong with it. None: all pixels.
+            where it surely holds luma and chroma these are left as they are. That reads the whole file all the same,
+            and so finds whatever is wrong with it. None: all pixels.
 
     Returns:
-        An RGB image, or with ``edge`` a YCbCr one. Its ``format`` attribute and ``info["mode"]`` keep what the file
-        was, ``info["size"]`` its width and height, upright.
+        An RGB image, of many JPEG a YCbCr one where an ``edge`` was given. Its ``format`` attribute and
+        ``info["mode"]`` keep what the file was, ``info["size"]`` its width and height, upright.
 
     Raises:
         UnreadableImage: the bytes are no whole, single, 8-bit photo of an accepted format within the limit.
@@ -137,23 +137,28 @@ def decode(
     try:
         if edge is not None:
             factor = reduction(image.size, edge)
-            # Other JPEG may hold red, green and blue, which the decoder does not turn into luma and chroma.
-            kept = "YCbCr" if "jfif" in image.info else None
-            image.draft(kept, (max(1, width // factor), max(1, height // factor)))
+            colours = "YCbCr" if _is_jfif(image) else None
+            image.draft(colours, (max(1, width // factor), max(1, height // factor)))
         image.load()
         turn = UPRIGHT_BY_ORIENTATION.get(image.getexif().get(ExifTags.Base.Orientation, 1))
         # Not ImageOps.exif_transpose: it writes the EXIF back, which fails on some that cameras write.
-        rgb = _to_rgb(image if turn is None else image.transpose(turn))
+        decoded = _in_colours(image if turn is None else image.transpose(turn))
     except Exception as error:
         raise UnreadableImage(f"damaged or truncated ({error})") from None
-    rgb.format = "JPEG" if image.format == "MPO" else image.format
-    rgb.info = {"mode": mode, "size": (height, width) if turn in _SIDEWAYS else (width, height)}
-    return rgb
+    decoded.format = "JPEG" if image.format == "MPO" else image.format
+    decoded.info = {"mode": mode, "size": (height, width) if turn in _SIDEWAYS else (width, height)}
+    return decoded
 
 
 def reduction(size: tuple[int, int], edge: int) -> int:
     """By what of 8, 4, 2 and 1 both edges can be divided so that the longest keeps ``edge`` pixels."""
     return next((factor for factor in _REDUCTIONS if max(size) >= factor * edge), 1)
+
+
+def _is_jfif(image: Image.Image) -> bool:
+    """Whether a JPEG says that its colours are luma and chroma (ITU-T T.871, 10.1); others may be red, green, blue."""
+    segments = getattr(image, "applist", [])
+    return any(name == "APP0" and data[:5] == b"JFIF\0" and len(data) >= 14 for name, data in segments)
 
 
 def _silence_pillow() -> None:
@@ -208,7 +213,7 @@ def _has_too_many_scans(jpeg: bytes) -> bool:
     return scans > MAX_SCANS
 
 
-def _to_rgb(image: Image.Image) -> Image.Image:
+def _in_colours(image: Image.Image) -> Image.Image:
     if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
         rgba = image.convert("RGBA")
         white = Image.new("RGBA", rgba.size, (255, 255, 255, 255))

@@ -16,7 +16,7 @@ SECONDS_BETWEEN_LOOKS = 0.5
 
 @contextmanager
 def process_pool(processes: int, failure: str) -> Iterator[Executor]:
-    """A pool of processes that ends with the block, or with this process, and drops what was not begun.
+    """A pool of processes that is killed at the end of the block, whatever it is at, and ends with this process.
 
     They are started anew, not forked: this process may hold threads (torch, a server) that a fork would freeze half
     way. Unlike those of :mod:`multiprocessing` they do not import the program that started them, which takes ``zenml``
@@ -31,7 +31,12 @@ def process_pool(processes: int, failure: str) -> Iterator[Executor]:
     """
     from loky import ProcessPoolExecutor
 
-    pool = ProcessPoolExecutor(processes, initializer=follow_parent, initargs=(os.getpid(),))
+    try:
+        pool = ProcessPoolExecutor(processes, initializer=follow_parent, initargs=(os.getpid(),))
+        # It starts its processes when it is first given something.
+        pool.submit(int)
+    except OSError as error:
+        raise UserError(failure) from error
     try:
         yield pool
     except BrokenProcessPool as error:

@@ -369,8 +369,8 @@ def test_a_jpeg_is_decoded_as_small_as_its_longest_edge_allows(edge, size):
 @pytest.mark.parametrize("options", [{"keep_rgb": True}, {"exif": b"Exif\0\0"}])
 def test_a_jpeg_that_may_hold_red_green_and_blue_is_decoded_small_as_these(options):
     data = encode(photo_pixels(320, 200), "JPEG", quality=95, **options)
-    # What says that a JPEG holds luma and chroma.
-    data = data.replace(b"JFIF", b"none")
+    # What says that a JPEG holds luma and chroma; without its NUL the decoder does not believe it.
+    data = data.replace(b"JFIF\0", b"JFIF\1")
     decoded = decode(data, edge=80)
     assert (decoded.mode, decoded.size) == ("RGB", (80, 50))
     whole = decode(data).reduce(4)

@@ -4,6 +4,8 @@ import subprocess
 import sys
 import time
 
+import loky
+import psutil
 import pytest
 
 from quality_gate.errors import UserError
@@ -28,15 +30,12 @@ def program(tmp_path):
     started = subprocess.Popen([sys.executable, path], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     yield started
     started.kill()
-    started.communicate()
+    started.communicate(timeout=20)
 
 
 def runs(process):
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    return True
+    # Who is no longer waited for by anybody still has a number.
+    return psutil.pid_exists(process) and psutil.Process(process).status() != psutil.STATUS_ZOMBIE
 
 
 def ends(process):
@@ -49,7 +48,7 @@ def ends(process):
 def test_its_processes_do_not_go_through_the_program_that_started_them(program):
     assert program.stdout.readline() == "program\n"
     assert int(program.stdout.readline()) != program.pid
-    assert program.communicate("")[0] == ""
+    assert program.communicate("", timeout=20)[0] == ""
     assert program.returncode == 0
 
 
@@ -79,3 +78,17 @@ def test_its_processes_leave_interruptions_to_the_one_that_started_them():
 def test_a_process_that_is_killed_is_one_sentence():
     with pytest.raises(UserError, match=r"^too little memory$"), process_pool(1, "too little memory") as pool:
         pool.submit(os.kill, pool.submit(os.getpid).result(), signal.SIGKILL).result()
+
+
+def test_processes_that_cannot_start_are_one_sentence(monkeypatch):
+    def fail(*_):
+        raise BlockingIOError(11, "Resource temporarily unavailable")
+
+    monkeypatch.setattr(loky.ProcessPoolExecutor, "submit", fail)
+    with pytest.raises(UserError, match=r"^too little memory$"), process_pool(1, "too little memory"):
+        pass
+
+
+def test_what_goes_wrong_in_the_block_is_no_failure_of_the_pool():
+    with pytest.raises(OSError, match="the disk is full"), process_pool(1, "too little memory"):
+        raise OSError(28, "the disk is full")

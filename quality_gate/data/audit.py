@@ -1,4 +1,4 @@
-"""What is known of the files of a source before anything is trained on them: each is read once and decoded once."""
+"""What is known of the files of a source before anything is trained on them: each is decoded once."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from quality_gate.data.batches import map_here_and_in, ordered_map
 from quality_gate.data.image_facts import ImageFacts, audit_bytes
 from quality_gate.errors import UserError
 from quality_gate.preprocess import UnreadableImage
+from quality_gate.process_pool import process_pool
 from quality_gate.processors import available_processors
 
 if TYPE_CHECKING:
@@ -66,13 +67,14 @@ def audit(
     workers: int = 0,
     processes: int = 0,
 ) -> Generator[AuditedFile, None, None]:
-    """Read and decode files once, in threads of one process or of several, and measure them.
+    """Decode and measure files, in threads of one process or of several.
 
     Args:
         files: the files.
         known: what an earlier audit found of some of them, by path; these are not opened.
         workers: threads that decode, of all processes together, at least one each; 0 means one a processor.
-        processes: that share the files, of which this is one; 0 means as many as it pays to start.
+        processes: that share the files, of which this is one; 0 means as many as it pays to start, for remote files
+            this one.
 
     Yields:
         What came of each file, in the order of ``files`` whatever the number of threads and processes.
@@ -105,12 +107,12 @@ def _read_in_threads(files: Sequence[PhotoFile], threads: int) -> Generator[Audi
 
 
 def _read_in_processes(files: Sequence[PhotoFile], threads: int, processes: int) -> Generator[AuditedFile, None, None]:
-    from quality_gate.process_pool import process_pool
-
-    parts = [files[start : start + FILES_OF_A_PROCESS] for start in range(0, len(files), FILES_OF_A_PROCESS)]
+    # Of remote files, what is read comes back too.
+    size = REMOTE_READERS if _are_remote(files) else FILES_OF_A_PROCESS
+    parts = [files[start : start + size] for start in range(0, len(files), size)]
     work = partial(_audit_part, threads=max(1, threads // processes))
     failure = (
-        "A process that audits photos was killed, as where memory runs out, or could not start; lower data.processes, "
+        "A process that audits photos was killed, as where memory runs out, or could not start; set data.processes: 1, "
         "or free some memory, and start again."
     )
     with process_pool(processes - 1, failure) as pool:
@@ -125,7 +127,7 @@ def _audit_part(files: Sequence[PhotoFile], threads: int) -> list[AuditedFile]:
 
 
 def _with_bytes(file: PhotoFile, audited: AuditedFile) -> AuditedFile:
-    """What another process found, with the bytes: to read them again takes less memory than to hand them over.
+    """What was found in some process, with the bytes: to read them again takes less memory than to hand them over.
 
     Raises:
         UserError: they are others by now.
@@ -148,7 +150,7 @@ def read_files(
         work: is given each with its bytes, or with the problem that kept them from being read; must be safe to call
             from several threads.
         remote: whether each read is a journey, so that many at once are quicker.
-        workers: threads that work, 1 or more; one is this thread.
+        workers: threads that work; 1 means this thread.
         at_once: files a thread is given at a time.
 
     Yields:

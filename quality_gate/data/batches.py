@@ -60,7 +60,7 @@ def map_here_and_in(
     """Apply ``work`` to items in a pool, and in this thread too, where it would only wait for the pool.
 
     Args:
-        pool: is given nothing before it has started, since processes take a while for that.
+        pool: is given nothing before its first process has started, which takes a while.
         work: what is done with each item.
         items: taken only as they are needed.
         busy: items the pool is to have at a time.
@@ -75,7 +75,7 @@ def map_here_and_in(
     running: deque[Future[Result]] = deque()
     while True:
         if started.done():
-            free = busy - sum(not one.done() for one in running)
+            free = min(busy - sum(not one.done() for one in running), ahead - len(running))
             running.extend(pool.submit(work, item) for item in islice(remaining, free))
         must_wait = not (running and running[0].done())
         if must_wait and len(running) < ahead and (own := list(islice(remaining, 1))):

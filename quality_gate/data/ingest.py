@@ -1,8 +1,9 @@
-"""From the files of a source to a snapshot: each photo is read once, decoded once, and written once."""
+"""From the files of a source to a snapshot: each photo is decoded once and written once."""
 
 import shutil
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -97,8 +98,9 @@ def _write_snapshot(
     known = former.known(source.files)
     new = sum(not file.problem and file.path not in known for file in source.files)
     kept = _shards_to_keep(former, known, changed=new > 0)
-    with FindingsWriter(findings) as writer:
-        audited = _written(source, former, known, kept, shards, auditors)
+    written = _written(source, former, known, kept, shards, auditors)
+    # What raises here would keep it, and with it the processes that audit, as long as anybody looks at the error.
+    with FindingsWriter(findings) as writer, closing(written) as audited:
         write_table(_rows(audited, writer, len(source.files), on_progress), shards.parent / TABLE_FILE)
     _check_readable(source, shards.parent / TABLE_FILE)
     write_manifest(source, shards.parent)
@@ -128,7 +130,7 @@ def _written(
     kept: Sequence[Path],
     folder: Path,
     auditors: _Auditors,
-) -> Iterator[AuditedFile]:
+) -> Generator[AuditedFile, None, None]:
     """Audit the files; when what came of one is yielded, its photo is in a shard."""
     stored: set[str] = set()
     for number, shard in enumerate(kept):

@@ -239,7 +239,7 @@ def test_an_error_leaves_no_thread_behind(write_photos, monkeypatch, remote, pla
 @pytest.mark.parametrize(
     ("origin", "sentence"),
     [
-        (Deadly(), r"was killed, .* lower data\.processes"),
+        (Deadly(), r"was killed, .* set data\.processes: 1"),
         (Changing(), "^photo.png changed$"),
         (Other(), r"^a/\d+\.png changed while it was being ingested; leave the folder alone and start again\.$"),
     ],
@@ -252,18 +252,21 @@ def test_what_ends_one_process_of_the_audit_ends_it_in_one_sentence(origin, sent
         list(audit(files, processes=2))
 
 
-def test_several_processes_find_what_one_finds(write_photos, monkeypatch):
+@pytest.mark.parametrize("remote", [False, True])
+def test_several_processes_find_what_one_finds(write_photos, monkeypatch, remote):
     monkeypatch.setattr(audit_module, "FILES_OF_A_PROCESS", 2)
+    monkeypatch.setattr(audit_module, "REMOTE_READERS", 2)
     root = write_photos(*(f"{label}/{number}.png" for label in "ab" for number in range(30)))
     (root / "a/notes.png").write_text("no photo")
     (root / "b/link.png").symlink_to("nowhere")
     files = discover(root).files
+    files = [replace(file, origin=file.origin and replace(file.origin, remote=remote)) for file in files]
     alone = list(audit(files, processes=1))
     here = []
 
     def slowly(data):
         here.append(data)
-        time.sleep(0.1)
+        time.sleep(0.2)
         return audit_bytes(data)
 
     monkeypatch.setattr(audit_module, "audit_bytes", slowly)

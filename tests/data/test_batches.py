@@ -122,3 +122,23 @@ def test_who_would_wait_for_the_pool_works_too_and_only_so_far_ahead():
     assert next(results) == 1
     assert done == [0, 3, 4, 5, 6, 1, 2]
     assert next(results) == 2
+
+
+def test_a_pool_that_is_faster_than_who_asks_does_not_run_ahead():
+    class AtOnce(Asleep):
+        def submit(self, work, /, *arguments):
+            future = super().submit(work, *arguments)
+            self.wake()
+            return future
+
+    taken = []
+
+    def items():
+        for number in range(50):
+            taken.append(number)
+            yield number
+
+    results = map_here_and_in(AtOnce(), lambda item: item, items(), busy=3, ahead=8)
+    for received in range(1, 30):
+        next(results)
+        assert len(taken) < 8 + received

@@ -1,20 +1,24 @@
 """Snapshots of sources that grow, shrink and change, as fresh ones are."""
 
+import errno
 import os
 import shutil
 import subprocess
 import sys
 import tempfile
 import threading
+import time
 from hashlib import sha256
 from pathlib import Path
 
 import pandas as pd
+import psutil
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from quality_gate.data import audit, former_ingest, ingest, shards
+from quality_gate.data.image_facts import audit_bytes
 from quality_gate.data.ingest import take_snapshot
 from quality_gate.data.shards import index_shard
 from quality_gate.data.snapshot import Snapshot
@@ -309,6 +313,7 @@ KILL_EACH = """
 import os, shutil, signal, sys
 from pathlib import Path
 import pandas, pyarrow.parquet
+from quality_gate.data.image_facts import audit_bytes
 from quality_gate.data.ingest import take_snapshot
 from quality_gate.data.sources import discover, local
 
@@ -481,7 +486,15 @@ def test_a_disk_that_is_really_full_is_one_sentence_and_leaves_nothing(write_pho
 
 
 def test_the_snapshot_is_the_same_for_any_number_of_processes(write_photos, tmp_path, monkeypatch):
-    monkeypatch.setattr(audit, "FILES_OF_A_PROCESS", 3)
+    def slowly(data):
+        here.append(data)
+        # Meanwhile the other process starts, and has some of them.
+        time.sleep(0.5)
+        return audit_bytes(data)
+
+    here = []
+    monkeypatch.setattr(audit, "FILES_OF_A_PROCESS", 1)
+    monkeypatch.setattr(audit, "audit_bytes", slowly)
     root = write_photos(*PATHS)
     (root / "a/again.png").write_bytes((root / "b/0.png").read_bytes())
     (root / "b/notes.png").write_text("no photo")
@@ -498,4 +511,23 @@ def test_the_snapshot_is_the_same_for_any_number_of_processes(write_photos, tmp_
     assert one.digest == two.digest
     shards_of = [(version.folder / "shards" / "00000.parquet").read_bytes() for version in (one, two)]
     assert shards_of[0] == shards_of[1]
+    assert len(here) < 24
     assert counted[: len(counted) // 2] == counted[len(counted) // 2 :] == [(n, 12) for n in range(1, 13)]
+
+
+def test_an_error_leaves_no_process_behind(write_photos, tmp_path, monkeypatch):
+    def others():
+        return [one for one in psutil.Process().children() if "loky.backend.popen" in " ".join(one.cmdline())]
+
+    def fail(done, _):
+        noted.extend(others())
+        raise OSError(errno.EIO, "the disk is gone")
+
+    noted = []
+    monkeypatch.setattr(audit, "FILES_OF_A_PROCESS", 1)
+    # The error keeps the frames that it went through, so that only what they closed themselves is closed.
+    with pytest.raises(OSError, match="the disk is gone") as caught:
+        take_snapshot(discover(write_photos(*PATHS)), tmp_path / "version", processes=2, on_progress=fail)
+    assert caught.tb is not None
+    assert len(noted) == 1
+    assert others() == []

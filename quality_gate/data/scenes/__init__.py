@@ -147,7 +147,6 @@ def write_demo_photos(
         size: edge of the photos in pixels, 16 to 2048.
         shift: known change given to every photo.
         workers: processes that paint; None chooses by the number of cores and photos, 1 stays in this process.
-            The processes are spawned: a script that asks for more than 1 needs `if __name__ == "__main__":`.
         on_progress: called with (photos written, photos in all) after each photo.
 
     Raises:
