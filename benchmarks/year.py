@@ -9,7 +9,7 @@ and new champions::
 
     python -m benchmarks.year [--weeks 52] [--photos 600] [--picture year.png]
 
-A year of 600 photos a week takes an hour and three quarters on two cores.
+A year of 600 photos a week takes nearly two hours on two cores.
 """
 
 from __future__ import annotations

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
-from functools import partial
 from itertools import islice
 from typing import TypeVar
 
@@ -35,23 +34,17 @@ def ordered_map(
     """
     remaining = iter(items)
     parts = iter(lambda: list(islice(remaining, at_once)), [])
+    # What the threads work on, and as many items again for those that are done.
+    ahead = workers + -(-workers // at_once)
     with ThreadPoolExecutor(workers) as pool:
-        # What the threads work on, and as many items again for those that are done.
-        for done in map_in(pool, partial(_each, work), parts, ahead=workers + -(-workers // at_once)):
-            yield from done
+        running = deque(pool.submit(_each, work, part) for part in islice(parts, ahead))
+        while running:
+            yield from running.popleft().result()
+            running.extend(pool.submit(_each, work, part) for part in islice(parts, 1))
 
 
 def _each(work: Callable[[Item], Result], items: list[Item]) -> list[Result]:
     return [work(item) for item in items]
-
-
-def map_in(pool: Executor, work: Callable[[Item], Result], items: Iterable[Item], *, ahead: int) -> Iterator[Result]:
-    """Apply ``work`` to items in a pool, at most ``ahead`` of them at a time; gives the results in their order."""
-    remaining = iter(items)
-    running: deque[Future[Result]] = deque(pool.submit(work, item) for item in islice(remaining, ahead))
-    while running:
-        yield running.popleft().result()
-        running.extend(pool.submit(work, item) for item in islice(remaining, 1))
 
 
 def map_here_and_in(

@@ -65,7 +65,7 @@ def measure(image: Image.Image, data: bytes) -> ImageFacts:
 
     The photo is first divided by a power of two, so that its longest edge has 160 to 320 pixels: by the decoder that
     read it, where not all of its pixels were asked for, and else here. Both come to the same, on average within a
-    hundredth of the standard deviation between photos (``python -m benchmarks.audit --agreement``). Contrast and the
+    fortieth of the standard deviation between photos (``python -m benchmarks.audit --agreement``). Contrast and the
     hash are taken from half of that, in grey; smaller photos are measured as they are.
 
     Sharpness is that of a picture of 160 pixels, taken as a power of the scale between the two: a pixel is then the

@@ -276,7 +276,7 @@ def test_several_processes_find_what_one_finds(write_photos, monkeypatch, remote
 
 @pytest.mark.parametrize(
     ("files", "threads", "remote", "processes"),
-    [(599, 2, False, 1), (600, 2, False, 2), (100_000, 2, False, 2), (100_000, 64, False, 8), (100_000, 8, True, 1)],
+    [(1499, 2, False, 1), (1500, 2, False, 2), (100_000, 2, False, 2), (100_000, 64, False, 8), (100_000, 8, True, 1)],
 )
 def test_as_many_processes_audit_as_it_pays_to_start(files, threads, remote, processes, monkeypatch):
     def note(files, threads, processes=1):
