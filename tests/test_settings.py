@@ -1,4 +1,5 @@
 import math
+import sys
 
 import pytest
 from hypothesis import given, settings
@@ -180,6 +181,12 @@ def test_a_name_that_cannot_name_a_bento_is_told(name):
 @pytest.mark.parametrize("name", ["json", "sys", "quality_gate", "bentos", "torch", "training"])
 def test_a_name_that_would_be_imported_instead_of_served_is_told(name):
     assert sentence({"name": name}) == f"my.yaml: name is {name!r}: expected a name that no Python module has"
+
+
+def test_the_name_of_a_pipeline_that_stands_in_place_of_its_module_is_told(monkeypatch):
+    monkeypatch.setitem(sys.modules, "training", object())
+
+    assert sentence({"name": "training"}) == "my.yaml: name is 'training': expected a name that no Python module has"
 
 
 @settings(deadline=None, max_examples=50)

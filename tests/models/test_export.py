@@ -87,6 +87,12 @@ def test_a_network_without_exact_maps_has_what_its_last_layer_is_given(tmp_path)
     np.testing.assert_allclose(features @ weight.T + bias, logits, atol=1e-4)
 
 
+def test_the_network_that_was_exported_still_writes_in_place_as_it_did(exported):
+    network, _ = exported
+
+    assert any(getattr(part, "inplace", False) for part in network.modules())
+
+
 def test_the_file_stands_alone(exported):
     _, path = exported
 
