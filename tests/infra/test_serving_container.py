@@ -23,7 +23,7 @@ pytestmark = pytest.mark.slow
 GATE = "container_trial"
 LIMITS = (
     "--read-only", "--tmpfs=/tmp:size=256m", "--cap-drop=ALL", "--security-opt=no-new-privileges", "--memory=3g",
-    "--pids-limit=256", "--publish=127.0.0.1::3000",
+    "--pids-limit=256", "--cpus=1", "--publish=127.0.0.1::3000",
 )  # fmt: skip
 
 
@@ -132,6 +132,11 @@ def test_it_is_no_root_and_may_change_nothing_but_its_state(container):
     for place in ("/opt/bento/src", "/opt/venv", "/etc"):
         assert container.run("touch", f"{place}/trial").returncode != 0
     assert container.run("touch", "/var/lib/quality-gate/trial").returncode == 0
+
+
+def test_it_counts_the_processors_it_was_given_not_those_of_the_machine(container):
+    code = "import sys; sys.path.insert(0, '/opt/bento/src'); from quality_gate.processors import available_processors"
+    assert container.python(f"{code}; print(available_processors())") == "1"
 
 
 def test_it_holds_no_compiler_and_its_environment_no_installer(container):

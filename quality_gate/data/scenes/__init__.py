@@ -8,7 +8,6 @@ that a drift alarm can be tried on a change whose size is known.
 from __future__ import annotations
 
 import io
-import os
 import shutil
 import uuid
 from collections.abc import Callable, Generator, Mapping
@@ -23,6 +22,7 @@ from PIL import Image, ImageDraw, ImageFont
 from quality_gate.data.scenes.composition import arrange, develop, lamp_light, lit_ground
 from quality_gate.errors import UserError
 from quality_gate.process_pool import process_pool
+from quality_gate.processors import available_processors
 
 LABELS: tuple[str, ...] = ("noise", "onion", "potato", "tomato")
 SPLITS: tuple[str, ...] = ("train", "test")
@@ -219,7 +219,7 @@ def _photo_seed(seed: int, split: str, label: str, number: int) -> int:
 def _written(jobs: list[_Job], workers: int | None) -> Generator[None, None, None]:
     """Write every photo, yielding once for each."""
     if workers is None:
-        workers = 1 if len(jobs) < WORTH_A_POOL else min(8, os.cpu_count() or 1)
+        workers = 1 if len(jobs) < WORTH_A_POOL else min(8, available_processors())
     if workers == 1:
         yield from map(_write, jobs)
         return
