@@ -106,7 +106,7 @@ lock: $(VENV)/.train ## resolve the dependencies anew into constraints.txt
 	@mv constraints.new constraints.txt
 
 clean: ## remove the virtual environment and all state: photos, models, ledgers
-	rm -rf $(VENV) $(HOME_FOLDER) .zen .pytest_cache .mypy_cache .ruff_cache .hypothesis .schemathesis .coverage
+	rm -rf $(VENV) $(HOME_FOLDER) .zen .zen-* .pytest_cache .mypy_cache .ruff_cache .hypothesis .schemathesis .coverage
 
 $(VENV)/.python: | check-python
 	@$(PYTHON) -m venv $(VENV)

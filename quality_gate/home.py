@@ -7,6 +7,9 @@ from pathlib import Path
 
 HOME_VARIABLE = "QUALITY_GATE_HOME"
 
+_CHECKOUT = Path(__file__).resolve().parent.parent
+_OWN_HOME = _CHECKOUT / ".quality_gate"
+
 
 @dataclass(frozen=True)
 class Home:
@@ -177,6 +180,8 @@ def use_home() -> None:
     that need one to tell.
     """
     root = _configured_root()
+    os.environ.setdefault("ZENML_REPOSITORY_PATH", str(_CHECKOUT))
+    os.environ.setdefault("ZENML_REPOSITORY_DIRECTORY_NAME", _active_stack_folder(root))
     if root.is_file():
         return
     for name, value in Home(root).environment().items():
@@ -186,6 +191,16 @@ def use_home() -> None:
         os.environ.setdefault("ZENML_LOGGING_COLORS_DISABLED", "true")
 
 
+def _active_stack_folder(root: Path) -> str:
+    """Where in the checkout ZenML notes which stack is active: of each state apart, for none knows another's stacks."""
+    state = os.environ.get("ZENML_CONFIG_PATH") or str(root / "zenml")
+    if state == str(_OWN_HOME / "zenml"):
+        return ".zen"
+    from hashlib import sha256
+
+    return f".zen-{sha256(state.encode()).hexdigest()[:12]}"
+
+
 def _configured_root() -> Path:
     configured = os.environ.get(HOME_VARIABLE)
-    return (Path(configured) if configured else Path(__file__).resolve().parent.parent / ".quality_gate").absolute()
+    return Path(configured).absolute() if configured else _OWN_HOME

@@ -24,8 +24,9 @@ class ValidationSettings(Settings):
         suite: name of the Great Expectations suite in ``expectations/``, without ``.yaml``.
         max_unreadable_share: largest share of files that may be unreadable. A camera that damages more than one photo
             in twenty is a fault to mend, not noise to train around.
-        min_photos_per_class: fewest readable photos a class may have in the training data. Below ten a class cannot be
-            split into train, validation and calibration with more than a handful in each.
+        min_photos_per_class: fewest readable photos a class may have before the split, those of a folder ``test/`` left
+            aside. Below ten a class cannot be split into train, validation and calibration with more than a handful in
+            each.
     """
 
     suite: Annotated[str, Field(pattern=r"^[a-z0-9_]+$")] = "image_table"

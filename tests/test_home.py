@@ -3,6 +3,7 @@ import subprocess
 import sys
 from pathlib import Path
 from types import SimpleNamespace
+from unittest.mock import patch
 
 import pytest
 
@@ -16,7 +17,8 @@ CHECKOUT = Path(quality_gate.__file__).resolve().parent.parent
 @pytest.fixture
 def bare(monkeypatch):
     """An environment that says nothing of any home."""
-    for name in [HOME_VARIABLE, "NO_COLOR", "ZENML_LOGGING_COLORS_DISABLED", *Home(Path("/")).environment()]:
+    ours = ["NO_COLOR", "ZENML_LOGGING_COLORS_DISABLED", "ZENML_REPOSITORY_PATH", "ZENML_REPOSITORY_DIRECTORY_NAME"]
+    for name in [HOME_VARIABLE, *ours, *Home(Path("/")).environment()]:
         # Set first, so that what a test sets is taken back though it was not there before.
         monkeypatch.setenv(name, "")
         monkeypatch.delenv(name)
@@ -122,6 +124,30 @@ def test_what_the_environment_already_says_stays(bare, tmp_path, name):
     bare.setenv(name, "the user's own")
     use_home()
     assert os.environ[name] == "the user's own"
+
+
+def stack_folder(**variables):
+    """Where a process with these variables notes which stack is active."""
+    with patch.dict(os.environ, {name: str(value) for name, value in variables.items()}):
+        use_home()
+        return Path(os.environ["ZENML_REPOSITORY_PATH"]) / os.environ["ZENML_REPOSITORY_DIRECTORY_NAME"]
+
+
+def test_which_stack_is_active_is_noted_in_the_checkout_from_any_directory(bare, tmp_path):
+    bare.chdir(tmp_path)
+    assert stack_folder() == CHECKOUT / ".zen"
+
+
+@pytest.mark.parametrize("variable", [HOME_VARIABLE, "ZENML_CONFIG_PATH"])
+def test_each_state_has_an_active_stack_of_its_own(bare, tmp_path, variable):
+    folders = {stack_folder(), *(stack_folder(**{variable: tmp_path / name}) for name in ("one", "two"))}
+    assert len(folders) == 3
+    assert {folder.parent for folder in folders} == {CHECKOUT}
+
+
+def test_a_home_that_is_a_file_leaves_the_active_stack_of_the_checkout_alone(bare, tmp_path):
+    (tmp_path / "state").write_text("not a folder")
+    assert stack_folder(**{HOME_VARIABLE: tmp_path / "state"}) != CHECKOUT / ".zen"
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """Setting up the local stack: once, again, and as seen from elsewhere."""
 
 import json
+from dataclasses import replace
 from types import ModuleType
 
 import pytest
@@ -48,6 +49,27 @@ def test_setting_up_again_changes_nothing(checkout):
     before = seen(checkout)
     code, said = checkout.run("python", str(checkout.root / "infra" / "stacks" / "local.py"))
     assert code == 0, said
+    assert seen(checkout) == before
+
+
+@pytest.mark.pipeline
+def test_the_stack_is_active_from_any_directory(checkout, tmp_path):
+    assert seen(replace(checkout, work=tmp_path)) == seen(checkout)
+
+
+@pytest.mark.pipeline
+def test_another_home_has_an_active_stack_of_its_own(checkout, tmp_path):
+    before = seen(checkout)
+    home = tmp_path / "state"
+    elsewhere = replace(checkout, environment={**checkout.environment, "QUALITY_GATE_HOME": str(home)})
+
+    code, said = elsewhere.run("python", str(checkout.root / "infra" / "stacks" / "local.py"))
+
+    assert code == 0, said
+    there = seen(elsewhere)
+    assert there["name"] == before["name"]
+    assert there["tracker"] == f"sqlite:///{home}/mlflow/mlflow.db"
+    assert str(there["store"]).startswith(str(home))
     assert seen(checkout) == before
 
 
