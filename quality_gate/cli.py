@@ -141,6 +141,7 @@ def export_file(name: str, file: Path) -> None:
     from quality_gate.review.reading import Reviews
     from quality_gate.review.settings import read_review_settings
 
+    _ledger(name)  # of a name that is no gate the log knows nothing, which would pass for a gate without answers
     with log_database() as database:
         came = export_labels(file, Reviews(database, name), read_review_settings().open_photos())
     click.echo(

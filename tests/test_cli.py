@@ -411,7 +411,22 @@ class TestLabels:
         said = run("labels", "import", tmp_path / "labels.csv")
         assert (said.exit_code, "has no champion yet" in said.output) == (1, True)
 
-    def test_a_database_that_is_away_is_one_sentence(self, run, monkeypatch, tmp_path):
+    @pytest.mark.parametrize("command", ["export", "import"])
+    def test_an_unknown_gate_is_one_sentence_and_no_file(self, run, waiting, tmp_path, command):
+        said = run("labels", command, "--name", "nope", tmp_path / "labels.csv")
+        assert (said.exit_code, said.stdout) == (1, "")
+        assert said.stderr == (
+            f"Error: There is no gate 'nope'; the gates trained so far are {DEFAULT_NAME}. "
+            "Train one with: zenml pipeline run training\n"
+        )
+        assert not (tmp_path / "labels.csv").exists()
+
+    def test_a_gate_that_has_answered_nothing_yet_has_no_rows(self, run, home, make_entry, tmp_path):
+        Ledger(home.registry(DEFAULT_NAME)).append(make_entry("promoted", "1"))
+        said = run("labels", "export", tmp_path / "labels.csv")
+        assert (said.exit_code, said.stdout.split(" in ")[0]) == (0, "0 rows")
+
+    def test_a_database_that_is_away_is_one_sentence(self, run, waiting, monkeypatch, tmp_path):
         monkeypatch.setenv("QUALITY_GATE_DATABASE_URL", "postgresql://u:hunter2@127.0.0.1:1/nowhere")
         said = run("labels", "export", tmp_path / "labels.csv")
         assert said.exit_code == 1
