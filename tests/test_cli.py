@@ -5,6 +5,7 @@ import sys
 from datetime import UTC, datetime
 from importlib.metadata import version
 from types import SimpleNamespace
+from typing import get_args
 
 import click
 import pytest
@@ -13,6 +14,7 @@ from PIL import Image
 
 from quality_gate import cli, deployment
 from quality_gate.cli import DEFAULT_NAME, main
+from quality_gate.explanation.settings import Method
 from quality_gate.home import Home
 from quality_gate.ledger import Ledger
 from quality_gate.models.manifest import ModelManifest
@@ -81,6 +83,13 @@ def promoted(home, empty_mlflow_database, write_tiny_model, make_entry, tmp_path
     return promote
 
 
+def every_call(command, *words):
+    """The words that call a command and each of those below it."""
+    yield words
+    for name, below in getattr(command, "commands", {}).items():
+        yield from every_call(below, *words, name)
+
+
 def files(folder):
     return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
 
@@ -103,6 +112,20 @@ def test_each_command_explains_each_of_its_options(run, command):
     for option in options:
         assert option.help
         assert option.opts[0] in result.stdout
+
+
+@pytest.mark.parametrize("words", sorted(every_call(main)), ids=" ".join)
+def test_no_mark_of_the_layout_is_left_in_the_help(run, words):
+    result = run(*words, "--help")
+    assert result.exit_code == 0
+    assert "\\" not in result.stdout
+    assert "\b" not in result.stdout
+
+
+def test_the_ways_to_explain_stand_below_each_other(run):
+    lines = [line.split() for line in run("explain", "--help").stdout.splitlines()]
+    begins = {line[0] for line in lines if line}
+    assert begins >= set(get_args(Method))
 
 
 def test_the_commands_are_those_that_are_documented():

@@ -55,14 +55,14 @@ def explain(
     baseline: Baseline,
     steps: int,
 ) -> None:
-    r"""Show what in a PHOTO led a model to its answer.
+    """Show what in a PHOTO led a model to its answer.
 
     \b
     class_activation      what each of 7 x 7 places adds to the logit; exact, and at once
     grad_cam              the same for networks that end in another way
     saliency              which pixels the logit is most sensitive to
     integrated_gradients  what each pixel adds to the logit; takes up to minutes a photo
-    """
+    """  # noqa: D301, click keeps the lines after the character itself as they are
     from quality_gate.explanation.photos import explain_photos
     from quality_gate.progress import ConsoleReporter
 
