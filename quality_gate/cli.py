@@ -56,10 +56,12 @@ def status(name: str, as_json: bool) -> None:
 @click.option("--url", default=None, help="Wait until the server at this address answers with the champion.")
 def deploy(name: str, url: str | None) -> None:
     """Pack the champion, and have running servers take it without dropping a request."""
-    from quality_gate.deployment import wait_until_served
+    from quality_gate.deployment import WAIT_SECONDS, check_address, wait_until_served
     from quality_gate.registry import Registry
     from quality_gate.tracking import tracking_store
 
+    if url is not None:
+        check_address(url)  # before the work
     build, ledger = _packager(), _ledger(name)
     champion = ledger.champion()
     if champion is None or champion.version is None:
@@ -68,6 +70,7 @@ def deploy(name: str, url: str | None) -> None:
         tag = build(folder, name=name)
     click.echo(f"{name}:{champion.version} is packed as {tag}.")
     if url is not None:
+        click.echo(f"Waiting up to {WAIT_SECONDS:g} s for {url} to serve it.")
         wait_until_served(url, champion.version)
         click.echo(f"{url} answers with {name}:{champion.version}.")
     else:

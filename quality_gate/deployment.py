@@ -11,9 +11,28 @@ from quality_gate.errors import UserError
 
 KEYS_VARIABLE = "QUALITY_GATE_API_KEYS"
 POLL_SECONDS = 0.2
+WAIT_SECONDS = 60.0
 
 
-def wait_until_served(url: str, version: str, *, seconds: float = 60.0) -> None:
+def check_address(url: str) -> None:
+    """Look whether a server could answer at an address, without asking it.
+
+    Args:
+        url: of the server, such as ``http://127.0.0.1:3000``.
+
+    Raises:
+        UserError: the address is none.
+    """
+    try:
+        parts = urlsplit(url)
+        known = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # brackets that do not close, or a port that is no number of one
+        known = False
+    if not known:
+        raise UserError(f"{url} is no address of a server; expected one such as http://127.0.0.1:3000")
+
+
+def wait_until_served(url: str, version: str, *, seconds: float = WAIT_SECONDS) -> None:
     """Ask a server for its model until it is the expected one.
 
     The first key of ``QUALITY_GATE_API_KEYS`` is sent where there is one.
@@ -26,8 +45,7 @@ def wait_until_served(url: str, version: str, *, seconds: float = 60.0) -> None:
     Raises:
         UserError: the address is none, no server answers there, or another model stays.
     """
-    if urlsplit(url).scheme not in ("http", "https") or not urlsplit(url).hostname:
-        raise UserError(f"{url} is no address of a server; expected one such as http://127.0.0.1:3000")
+    check_address(url)
     deadline = time.monotonic() + seconds
     while True:
         try:

@@ -235,13 +235,28 @@ def test_deploy_packs_the_champion_and_changes_no_champion(run, promoted, plugin
     assert len(registry.ledger.entries()) == 2
 
 
-def test_deploy_waits_for_the_server_it_is_told_of(run, promoted, plugins, monkeypatch):
-    asked = []
-    monkeypatch.setattr(deployment, "wait_until_served", lambda url, version: asked.append((url, version)))
+def test_deploy_waits_for_the_server_it_is_told_of_and_says_so_before(run, promoted, plugins, monkeypatch):
+    monkeypatch.setattr(
+        deployment, "wait_until_served", lambda url, version: click.echo(f"asked {url} for version {version}")
+    )
     promoted(1)
     result = run("deploy", "--url", "http://127.0.0.1:3000")
-    assert result.stdout.splitlines()[-1] == f"http://127.0.0.1:3000 answers with {DEFAULT_NAME}:1."
-    assert asked == [("http://127.0.0.1:3000", "1")]
+    assert result.stdout.splitlines() == [
+        f"{DEFAULT_NAME}:1 is packed as {DEFAULT_NAME}:built.",
+        "Waiting up to 60 s for http://127.0.0.1:3000 to serve it.",
+        "asked http://127.0.0.1:3000 for version 1",
+        f"http://127.0.0.1:3000 answers with {DEFAULT_NAME}:1.",
+    ]
+
+
+def test_deploy_packs_nothing_for_an_address_that_is_none(run, promoted, plugins):
+    promoted(1)
+    result = run("deploy", "--url", "127.0.0.1:3000")
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr == (
+        "Error: 127.0.0.1:3000 is no address of a server; expected one such as http://127.0.0.1:3000\n"
+    )
+    assert plugins.calls == []
 
 
 def test_a_gate_that_has_only_refused_has_nothing_to_deploy(run, home, make_entry, plugins):

@@ -69,6 +69,10 @@ def test_another_version_that_stays_is_told(server):
         ("127.0.0.1:3000", "is no address of a server"),
         ("file:///etc/passwd", "is no address of a server"),
         ("http://", "is no address of a server"),
+        ("http://[::1", "is no address of a server"),
+        ("http://127.0.0.1:many", "is no address of a server"),
+        ("http://127.0.0.1:65536", "is no address of a server"),
+        ("http://127.0.0.1:0", "is no address of a server"),
         ("http://127.0.0.1:9", "answers with nothing that can be used"),
     ],
 )
