@@ -129,7 +129,8 @@ def _data(known: Background) -> Iterator[KeyFinding]:
     yield KeyFinding("Data quality", lost, meaning)
     most, least = max(known.learnt, key=known.learnt.__getitem__), min(known.learnt, key=known.learnt.__getitem__)
     high, low = known.learnt[most], known.learnt[least]
-    found = f"{low:,} ({least}) to {high:,} ({most}) training photos a class"
+    span = f"{high:,}" if low == high else f"{low:,} ({least}) to {high:,} ({most})"
+    found = f"{span} training photos a class"
     even = low > 0 and high / low <= _EVEN
     evened = f"the head weighs all classes equally; {_BALANCED_BY[known.balanced_by]}"
     yield KeyFinding("Class balance", found, "even enough to need nothing" if even else evened)

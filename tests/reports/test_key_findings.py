@@ -44,6 +44,11 @@ def test_class_balance_says_what_evens_it_out(rows):
     assert rows(even)["Class balance"][1] == "even enough to need nothing"
 
 
+def test_classes_with_as_many_photos_are_told_in_one_number(rows):
+    found, meaning = rows(replace(KNOWN, learnt={"onion": 1112, "potato": 1112}))["Class balance"]
+    assert (found, meaning) == ("1,112 training photos a class", "even enough to need nothing")
+
+
 def test_the_model_is_told_with_its_lead_its_cost_and_whom_it_replaces(rows):
     found, meaning = rows(replace(KNOWN, wanted="resnet50"))["Model"]
     assert found == "resnet18 (in place of resnet50): macro F1 +0.200 over histogram, +0.150 over scratch"
