@@ -4,6 +4,7 @@ import json
 import os
 import time
 import urllib.request
+from http.client import HTTPException
 from urllib.parse import urlsplit
 
 from quality_gate.api_keys import split_key
@@ -50,7 +51,7 @@ def wait_until_served(url: str, version: str, *, seconds: float = WAIT_SECONDS) 
     while True:
         try:
             found, problem = _served_version(url), ""
-        except (OSError, ValueError) as error:
+        except (OSError, HTTPException, ValueError) as error:
             found, problem = None, str(error)
         if found == version:
             return
@@ -69,5 +70,8 @@ def _served_version(url: str) -> str | None:
     if key:
         request.add_header("X-API-Key", key)
     with urllib.request.urlopen(request, timeout=5) as response:  # noqa: S310
-        version: str | None = json.load(response).get("version")
+        answer = json.load(response)
+    if not isinstance(answer, dict):
+        raise ValueError("no description of a model")
+    version: str | None = answer.get("version")
     return version

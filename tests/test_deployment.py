@@ -1,6 +1,7 @@
 import json
 import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from socketserver import StreamRequestHandler, TCPServer
 
 import pytest
 
@@ -79,3 +80,20 @@ def test_another_version_that_stays_is_told(server):
 def test_where_no_server_is_that_is_told(url, sentence):
     with pytest.raises(UserError, match=sentence):
         wait_until_served(url, "2", seconds=0)
+
+
+@pytest.mark.parametrize(
+    "answer", ["SSH-2.0-OpenSSH_9.2\r\n", "HTTP/1.0 200 OK\r\n\r\n[]", "HTTP/1.0 200 OK\r\n\r\n<p>"]
+)
+def test_a_server_of_another_kind_is_told(answer):
+    class Stranger(StreamRequestHandler):
+        def handle(self):
+            self.rfile.readline()
+            self.wfile.write(answer.encode())
+
+    with TCPServer(("127.0.0.1", 0), Stranger) as listener:
+        thread = threading.Thread(target=listener.handle_request)
+        thread.start()
+        with pytest.raises(UserError, match="answers with nothing that can be used"):
+            wait_until_served(f"http://127.0.0.1:{listener.server_address[1]}", "2", seconds=0)
+        thread.join()
