@@ -10,28 +10,9 @@ from zenml.config.pipeline_run_configuration import PipelineRunConfiguration
 
 from quality_gate.errors import UserError
 from quality_gate.settings_section import DEFAULTS, describe
+from quality_gate.yaml_file import read_yaml
 
 DEFAULT_CONFIGURATION = Path(__file__).resolve().parent.parent / DEFAULTS
-
-
-class _Loader(yaml.SafeLoader):
-    """Refuses a key that stands twice in a mapping: YAML forbids it, and the last value would count in silence."""
-
-    def compose_mapping_node(self, anchor: Any) -> yaml.MappingNode:
-        # Not once mappings are made of nodes: by then a key may also have come with `<<`, and be overruled on purpose.
-        node: yaml.MappingNode = super().compose_mapping_node(anchor)
-        first: dict[tuple[str, str], int] = {}
-        for key, _ in node.value:
-            # Others are lists and mappings, which the loader takes for no keys anyway.
-            if isinstance(key, yaml.ScalarNode):
-                mark, same = key.start_mark, (key.tag, key.value)
-                if same in first:
-                    raise UserError(
-                        f"{mark.name}, line {mark.line + 1}: {key.value!r} stands in line {first[same]} already, and "
-                        "only one of them would count; take one out."
-                    )
-                first[same] = mark.line + 1
-        return node
 
 
 def read_parameters(path: Path, *, defaults: str = DEFAULTS) -> Mapping[str, Any]:
@@ -45,8 +26,7 @@ def read_parameters(path: Path, *, defaults: str = DEFAULTS) -> Mapping[str, Any
         UserError: the file cannot be read, is no YAML, has a key twice, is no run configuration, or names a schedule.
     """
     try:
-        with path.open(encoding="utf-8") as file:
-            content = yaml.load(file, _Loader)  # noqa: S506, the loader is a safe one
+        content = read_yaml(path)
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"{path} cannot be read ({error}).") from None
     except yaml.YAMLError as error:

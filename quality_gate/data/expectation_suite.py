@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from quality_gate.errors import UserError
+from quality_gate.yaml_file import read_yaml
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -123,7 +124,7 @@ def _read(path: Path) -> list[Any]:
         suites = ", ".join(sorted(file.stem for file in path.parent.glob("*.yaml"))) or "none"
         raise UserError(f"{path} does not exist; set validation.suite to a suite of {path.parent} (there: {suites}).")
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        content = read_yaml(path)
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise UserError(f"{path} is no valid YAML: {' '.join(str(error).split())}.") from None
     if not isinstance(content, dict) or not isinstance(content.get("expectations"), list):
