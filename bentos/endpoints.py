@@ -22,6 +22,9 @@ from quality_gate.inference import Decision
 
 FIELD = "image"
 BATCH_FIELD = "images"
+# All that may be said besides the photos, in the query or the form.
+PREDICT_OPTIONS = ("threshold",)
+EXPLAIN_OPTIONS = ("label", "overlay")
 
 # Of a file name that is said back; what is longer helps nobody to find the file.
 _NAME_CHARACTERS = 255
@@ -88,7 +91,11 @@ class Endpoints:
     async def predict(self, exchange: Exchange) -> Response:
         """``POST /predict``: the answer for one photo."""
         upload = await exchange.upload(
-            max_bytes=self.settings.max_body_bytes, photo_field=FIELD, max_photos=1, bare=True
+            max_bytes=self.settings.max_body_bytes,
+            photo_field=FIELD,
+            max_photos=1,
+            bare=True,
+            options=PREDICT_OPTIONS,
         )
         threshold = self.router.threshold(exchange.option("threshold", upload))
         answered = await self.pool.run(self.answerer.answer, upload.photos[0], threshold, exchange.arrived)
@@ -103,6 +110,7 @@ class Endpoints:
             photo_field=BATCH_FIELD,
             max_photos=self.settings.max_batch,
             bare=False,
+            options=PREDICT_OPTIONS,
         )
         threshold = self.router.threshold(exchange.option("threshold", upload))
         # No more at a time than there are threads, so that photos of other requests come in between.
@@ -127,7 +135,11 @@ class Endpoints:
     async def explain(self, exchange: Exchange) -> Response:
         """``POST /explain``: what in a photo speaks for a label."""
         upload = await exchange.upload(
-            max_bytes=self.settings.max_body_bytes, photo_field=FIELD, max_photos=1, bare=True
+            max_bytes=self.settings.max_body_bytes,
+            photo_field=FIELD,
+            max_photos=1,
+            bare=True,
+            options=EXPLAIN_OPTIONS,
         )
         index = self.explainer.class_index(exchange.option("label", upload))
         with_overlay = _boolean("overlay", exchange.option("overlay", upload))

@@ -3,6 +3,7 @@
 import json
 import time
 from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from starlette.datastructures import Headers, QueryParams
@@ -12,6 +13,8 @@ from bentos.refusals import Refusal, unusable
 from bentos.upload import Upload, read_upload
 
 _MAX_JSON_BYTES = 10_000
+# Of a name that is said back; a longer one is no slip of the fingers.
+_NAME_CHARACTERS = 100
 
 
 @dataclass
@@ -45,11 +48,28 @@ class Exchange:
         """Time since it arrived."""
         return time.perf_counter() - self.arrived
 
-    async def upload(self, *, max_bytes: int, photo_field: str, max_photos: int, bare: bool) -> Upload:
-        """The photos it brings; :func:`bentos.upload.read_upload` says what may be wrong with them."""
+    async def upload(
+        self, *, max_bytes: int, photo_field: str, max_photos: int, bare: bool, options: Sequence[str]
+    ) -> Upload:
+        """The photos it brings; :func:`bentos.upload.read_upload` says what else may be wrong with them.
+
+        Args:
+            max_bytes: largest body that is accepted.
+            photo_field: the field of the form that holds files.
+            max_photos: most files that are accepted, 1 or more.
+            bare: whether the body may be a photo itself.
+            options: all that may be said besides the photos, in the query or the form.
+
+        Raises:
+            Refusal: 422, the query or the form says something else: misspelt, an option would count for nothing, and
+                an answer be accepted that was meant to be reviewed.
+        """
         body = await read_body(self.scope, self.receive, max_bytes=max_bytes)
         content_type = self.headers.get("content-type", "")
-        return read_upload(content_type, body, photo_field=photo_field, max_photos=max_photos, bare=bare)
+        upload = read_upload(content_type, body, photo_field=photo_field, max_photos=max_photos, bare=bare)
+        _refuse_unknown("query", "parameter", self.query, options)
+        _refuse_unknown("form", "field", (*upload.texts, *sorted(upload.files)), (photo_field, *options))
+        return upload
 
     async def json(self) -> object:
         """The JSON value it brings.
@@ -71,9 +91,17 @@ class Exchange:
         """An option from the query or a text field of the form; None where it is in neither.
 
         Raises:
-            Refusal: 422, it was sent more than once.
+            Refusal: 422, it was sent more than once, or as a file.
         """
+        if name in upload.files:
+            raise unusable(f"{name}: sent as a file; send it as text.")
         values = self.query.getlist(name) + [text for key, text in upload.texts.items() if key == name]
         if len(values) > 1:
             raise unusable(f"{name}: sent {len(values)} times; send it once.")
         return values[0] if values else None
+
+
+def _refuse_unknown(place: str, kind: str, sent: Iterable[str], known: Sequence[str]) -> None:
+    unknown = next((name for name in sent if name not in known), None)
+    if unknown is not None:
+        raise unusable(f"{place}: there is no {kind} {unknown[:_NAME_CHARACTERS]!r}; expected {', '.join(known)}.")

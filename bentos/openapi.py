@@ -135,7 +135,7 @@ def _operation(
 
 def _photo_body(settings: ServiceSettings, options: Sequence[tuple[str, dict[str, Any]]]) -> dict[str, Any]:
     binary = {"type": "string", "format": "binary", "contentMediaType": "application/octet-stream"}
-    form = {"type": "object", "required": [FIELD], "properties": {FIELD: binary, **dict(options)}}
+    form = _form(FIELD, binary, dict(options))
     bare = {f"image/{name.lower()}": {"schema": binary} for name in settings.formats}
     return {"multipart/form-data": {"schema": form}, **bare}
 
@@ -143,8 +143,16 @@ def _photo_body(settings: ServiceSettings, options: Sequence[tuple[str, dict[str
 def _batch_body(settings: ServiceSettings, threshold: dict[str, Any]) -> dict[str, Any]:
     binary = {"type": "string", "format": "binary", "contentMediaType": "application/octet-stream"}
     files = {"type": "array", "items": binary, "minItems": 1, "maxItems": settings.max_batch}
-    form = {"type": "object", "required": [BATCH_FIELD], "properties": {BATCH_FIELD: files, "threshold": threshold}}
-    return {"multipart/form-data": {"schema": form}}
+    return {"multipart/form-data": {"schema": _form(BATCH_FIELD, files, {"threshold": threshold})}}
+
+
+def _form(field: str, photos: dict[str, Any], options: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "type": "object",
+        "required": [field],
+        "properties": {field: photos, **options},
+        "additionalProperties": False,
+    }
 
 
 def _explanation() -> dict[str, Any]:

@@ -15,7 +15,7 @@ _FAILURES = {
     ),
     415: ("The content type is none that holds photos.", "The content type is text/plain; send the photo as a file …."),
     422: (
-        "No usable photo, or an option that cannot be.",
+        "No usable photo, an option that cannot be, or a parameter or form field that is not described here.",
         "The photo cannot be used: animated (3 frames); a single photo is expected.",
     ),
     429: ("As many requests as a worker holds are waiting.", "Too many requests are waiting; try again in a second."),

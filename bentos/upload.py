@@ -32,10 +32,12 @@ class Upload:
     Attributes:
         photos: in the order they were sent.
         texts: the other fields of the form.
+        files: names of the other fields that hold files, whose bytes nobody asked for.
     """
 
     photos: tuple[Photo, ...]
     texts: Mapping[str, str] = field(default_factory=dict)
+    files: frozenset[str] = frozenset()
 
 
 def read_upload(content_type: str, body: bytes, *, photo_field: str, max_photos: int, bare: bool) -> Upload:
@@ -62,7 +64,7 @@ def read_upload(content_type: str, body: bytes, *, photo_field: str, max_photos:
     form.read(content_type, body)
     if not form.photos:
         raise unusable(f"The field '{photo_field}' is missing; {how}.")
-    return Upload(tuple(form.photos), form.texts)
+    return Upload(tuple(form.photos), form.texts, frozenset(form.files))
 
 
 class _Form:
@@ -71,6 +73,7 @@ class _Form:
     def __init__(self, photo_field: str, max_photos: int, how: str) -> None:
         self.photos: list[Photo] = []
         self.texts: dict[str, str] = {}
+        self.files: set[str] = set()
         self._photo_field = photo_field
         self._max_photos = max_photos
         self._how = how
@@ -137,7 +140,9 @@ class _Form:
                 limit = "one photo" if self._max_photos == 1 else f"at most {self._max_photos} photos"
                 raise unusable(f"The field '{self._name}' was sent too often; send {limit} a request.")
             self.photos.append(Photo(b"".join(self._data), self._file_name))
-        elif not self._is_file:
+        elif self._is_file:
+            self.files.add(self._name)
+        else:
             if self._name in self.texts:
                 raise unusable("A field of the form was sent twice; send it once.")
             self.texts[self._name] = b"".join(self._data).decode("utf-8", "replace")

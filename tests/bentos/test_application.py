@@ -15,6 +15,19 @@ from quality_gate.errors import UserError
 
 PHOTO = encode_scene("tomato", 3, size=64)
 KEY = "0123456789abcdef"
+FORM = "multipart/form-data; boundary=b"
+PHOTO_FIELDS = {"/predict": "image", "/predict_batch": "images", "/explain": "image"}
+KNOWN_OPTIONS = {"/predict": "threshold", "/predict_batch": "threshold", "/explain": "label, overlay"}
+
+
+def form(*fields):
+    """A form of pairs of a field's head and its content."""
+    parts = [f"--b\r\nContent-Disposition: form-data; {head}\r\n\r\n".encode() + data for head, data in fields]
+    return b"\r\n".join([*parts, b"--b--\r\n"])
+
+
+def photo_field(path):
+    return f'name="{PHOTO_FIELDS[path]}"; filename="a.jpg"', PHOTO
 
 
 def log_lines(capsys):
@@ -48,6 +61,7 @@ def test_neither_keys_nor_names_nor_addresses_are_logged(ask, capsys):
         b'--b\r\nContent-Disposition: form-data; name="image"; filename="secret.jpg"\r\n\r\n' + PHOTO + b"\r\n--b--\r\n"
     )
     kind = "multipart/form-data; boundary=b"
+    ask("POST", "/predict?threshold=0.98765", content=form, kind=kind, api_keys=[KEY], headers={"x-api-key": KEY})
     ask("POST", "/predict?note=hidden", content=form, kind=kind, api_keys=[KEY], headers={"x-api-key": KEY})
     ask("POST", "/predict", content=form, kind=kind, api_keys=[KEY], headers={"x-api-key": "wrong-" + KEY})
     ask("GET", "/private/address", api_keys=[KEY])
@@ -55,9 +69,62 @@ def test_neither_keys_nor_names_nor_addresses_are_logged(ask, capsys):
     said = capsys.readouterr().out
     lines = [json.loads(line) for line in said.splitlines()]
     assert [(line["endpoint"], line["status"]) for line in lines] == [
-        ("predict", 200), ("predict", 401), ("unknown", 404)
+        ("predict", 200), ("predict", 422), ("predict", 401), ("unknown", 404)
     ]  # fmt: skip
-    assert not any(word in said for word in (KEY, "secret", "hidden", "private"))
+    assert not any(word in said for word in (KEY, "secret", "0.98765", "note", "hidden", "private"))
+
+
+@pytest.mark.parametrize("path", PHOTO_FIELDS)
+def test_a_parameter_that_is_none_is_refused_with_those_that_are(ask, sink, path):
+    refused = ask("POST", f"{path}?treshold=0.99999", content=form(photo_field(path)), kind=FORM)
+
+    assert refused.status_code == 422
+    assert refused.json() == {"error": f"query: there is no parameter 'treshold'; expected {KNOWN_OPTIONS[path]}."}
+    assert sink.kept == []
+
+
+@pytest.mark.parametrize("head", ['name="treshold"', 'name="treshold"; filename="b.jpg"'], ids=["text", "file"])
+@pytest.mark.parametrize("path", PHOTO_FIELDS)
+def test_a_field_of_the_form_that_is_none_is_refused_with_those_that_are(ask, sink, path, head):
+    refused = ask("POST", path, content=form(photo_field(path), (head, b"0.99999")), kind=FORM)
+
+    assert refused.status_code == 422
+    assert refused.json() == {
+        "error": f"form: there is no field 'treshold'; expected {PHOTO_FIELDS[path]}, {KNOWN_OPTIONS[path]}."
+    }
+    assert sink.kept == []
+
+
+@pytest.mark.parametrize(
+    "query", ["treshold", "treshold=", "Threshold=0.99", "threshold=0.99&treshold=0.99", "image=x"]
+)
+def test_a_parameter_without_a_value_or_beside_a_right_one_or_of_the_form_is_refused_too(ask, query):
+    refused = ask("POST", f"/predict?{query}")
+
+    assert refused.status_code == 422
+    assert "there is no parameter" in refused.json()["error"]
+
+
+def test_a_refused_name_is_said_in_one_line_of_bounded_length(ask):
+    refused = ask("POST", f"/predict?a%0Ab%E2%80%AE{'x' * 5000}=1")
+
+    sentence = refused.json()["error"]
+    assert sentence.startswith("query: there is no parameter 'a\\nb\\u202exxx")
+    assert len(sentence) < 200
+
+
+def test_an_option_sent_as_a_file_is_refused_and_not_ignored(ask):
+    fields = photo_field("/predict"), ('name="threshold"; filename="t.txt"', b"0.99")
+
+    refused = ask("POST", "/predict", content=form(*fields), kind=FORM)
+
+    assert refused.status_code == 422
+    assert refused.json() == {"error": "threshold: sent as a file; send it as text."}
+
+
+@pytest.mark.parametrize("path", ["/", "/page.js", "/livez", "/readyz", "/metrics", "/model", "/openapi.json"])
+def test_pages_probes_and_metrics_take_whatever_is_added_to_their_address(ask, path):
+    assert ask("GET", f"{path}?treshold=1&utm=x").status_code == 200
 
 
 def test_a_slow_body_gets_504_and_gives_its_place_back(model, ask, compose):

@@ -55,6 +55,22 @@ def test_the_photo_is_described_as_a_file_and_as_the_body(document):
     assert content["multipart/form-data"]["schema"]["properties"]["image"]["format"] == "binary"
 
 
+@pytest.mark.parametrize("path", ["/predict", "/predict_batch", "/explain"])
+def test_what_is_described_is_all_that_a_request_may_say(client, document, path):
+    operation = document["paths"][path]["post"]
+    schema = operation["requestBody"]["content"]["multipart/form-data"]["schema"]
+    described = [parameter["name"] for parameter in operation["parameters"] if parameter["in"] == "query"]
+    files = {schema["required"][0]: PHOTO}
+
+    of_the_query = client.post(f"{path}?other=1", files=files)
+    of_the_form = client.post(path, files=files, data={"other": "1"})
+
+    assert schema["additionalProperties"] is False
+    assert (of_the_query.status_code, of_the_form.status_code) == (422, 422)
+    assert of_the_query.json()["error"].endswith(f"; expected {', '.join(described)}.")
+    assert of_the_form.json()["error"].endswith(f"; expected {', '.join(schema['properties'])}.")
+
+
 def test_the_examples_are_what_their_schemas_say(document):
     examples = {name: schema for name, schema in document["components"]["schemas"].items() if "example" in schema}
 

@@ -34,6 +34,14 @@ def test_a_file_is_given_back_with_its_bytes_its_name_and_the_texts_beside_it():
 
     assert [(photo.data, photo.name) for photo in upload.photos] == [(b"\xff\xd8\r\n--bytes", "ä.jpg")]
     assert upload.texts == {"threshold": "0.9"}
+    assert upload.files == frozenset()
+
+
+def test_files_in_other_fields_are_told_by_name():
+    upload = read(part("threshold", b"0.9", "a.txt") + part("image", b"x", "a.jpg") + part("more", b"y", "") + END)
+
+    assert upload.files == {"threshold", "more"}
+    assert upload.texts == {}
 
 
 def test_many_files_keep_their_order():
