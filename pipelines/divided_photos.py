@@ -15,12 +15,14 @@ def divided_photos(settings: TrainingSettings, files: FileKeys) -> tuple[Snapsho
     name = settings.name
     snapshot, _ = ingest.with_options(environment={FILES_VARIABLE: files.source})(name=name, settings=settings.data)
     snapshot = validate(name=name, snapshot=snapshot, settings=settings.validation)
+    watched = settings.calibration.watched_class
     parts, _ = split_photos(
         name=name,
         snapshot=snapshot,
         settings=settings.split,
         min_photos=settings.validation.min_photos_per_class,
         seed=settings.seed,
+        watched=watched.label if watched else None,
     )
     return snapshot, parts
 

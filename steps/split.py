@@ -13,20 +13,29 @@ from steps.context import experiment_run, report_folder
 
 @step(name="split")
 def split_photos(
-    name: str, snapshot: Snapshot, settings: SplitSettings, min_photos: int, seed: int
+    name: str,
+    snapshot: Snapshot,
+    settings: SplitSettings,
+    min_photos: int,
+    seed: int,
+    watched: str | None = None,
 ) -> tuple[Annotated[SplitResult, "split"], Annotated[HTMLString, "split_report"]]:
     """Divide whole duplicate groups, stratified by class; a given test folder stays the test set.
 
     The page lists every file that is in no split, with its reason.
 
     Raises:
-        UserError: a class has too few photos to be in every split.
+        UserError: a class has too few photos to be in every split, or the one to be watched is none of them: known
+            here, not when the model is trained.
     """
     from quality_gate.data.split import split
+    from quality_gate.evaluation.watched import require_class
     from quality_gate.progress import ConsoleReporter
     from quality_gate.reports.data_pages import data_page
 
     result = split(snapshot.table, settings, seed, min_photos)
+    if watched is not None:
+        require_class(watched, sorted(set(result.table["label"]) - {""}))
     for line in result.summary():
         ConsoleReporter().say(f"split: {line}")
     experiment_run(name).log_tags({"split_digest": result.digest})

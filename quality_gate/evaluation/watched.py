@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -35,6 +36,22 @@ def threshold_for_recall(probabilities: Floats, min_recall: float) -> float:
     return min(float(np.sort(probabilities)[::-1][to_find - 1]), HIGHEST_THRESHOLD)
 
 
+def require_class(label: str, classes: Sequence[str]) -> None:
+    """Make sure that a class that is to be watched is one of the data.
+
+    Args:
+        label: what the settings name.
+        classes: of the data, in order.
+
+    Raises:
+        UserError: it is none.
+    """
+    if label not in classes:
+        raise UserError(
+            f"calibration.watched_class.label is {label!r}: expected a class of the data, one of {', '.join(classes)}."
+        )
+
+
 def watch(probabilities: NDArray[np.float64], validation: PhotoSet, settings: WatchedClassSettings) -> WatchedClass:
     """Choose the threshold on the validation photos of the class, one of each duplicate group.
 
@@ -47,10 +64,7 @@ def watch(probabilities: NDArray[np.float64], validation: PhotoSet, settings: Wa
         UserError: there is no such class, or no validation photo of it.
     """
     label, classes = settings.label, validation.classes
-    if label not in classes:
-        raise UserError(
-            f"calibration.watched_class.label is {label!r}: expected a class of the data, one of {', '.join(classes)}."
-        )
+    require_class(label, classes)
     of_class = np.flatnonzero(validation.labels == classes.index(label))
     if not len(of_class):
         raise UserError(f"calibration.watched_class: there is no validation photo of {label}; expected some of it.")

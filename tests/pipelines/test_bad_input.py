@@ -24,6 +24,7 @@ SENTENCES = {
     "misspelt_key": "misspelt_key.yaml: gate.min_macro_f2 is no setting; check its spelling against zenml.yaml",
     "impossible_value": "impossible_value.yaml: gate.min_macro_f1 is 1.2: input should be less than or equal to 1",
     "unknown_model": "unknown_model.yaml: transfer.model is 'resnet1': expected one of compact_cnn, ",
+    "unknown_watched_class": "calibration.watched_class.label is 'leek': expected a class of the data, one of ",
     "unknown_suite": "{root}/expectations/strict.yaml does not exist; set validation.suite to a suite of ",
     "wrong_weights": "transfer.weights_file: {work}/wrong.pth cannot be read as weights (UnpicklingError); expected ",
     "misspelt_section": "misspelt_section.yaml: dat is no setting; check its spelling against zenml.yaml",
@@ -121,6 +122,7 @@ def configured(sources, configure, checkout):
         "misspelt_key": {"gate": {"min_macro_f2": 0.5}},
         "impossible_value": {"gate": {"min_macro_f1": 1.2}},
         "unknown_model": {"transfer": {"model": "resnet1"}},
+        "unknown_watched_class": {"calibration": {"watched_class": {"label": "leek", "min_recall": 0.9}}},
         "unknown_suite": {"validation": {"suite": "strict"}},
         "table_settings": {"data": {"csv": {"file_column": "id"}}},
         "unknown_label": {"data": {"label_map": {"leek": None}}},
@@ -150,6 +152,10 @@ def test_a_mistake_ends_as_one_sentence(case, runs, sources, checkout):
     )
     assert runs[case].code == 1
     assert runs[case].error.startswith(f"Error: {sentence}")
+
+
+def test_a_class_that_cannot_be_watched_is_told_before_anything_is_trained(runs):
+    assert "train_transfer" not in runs["unknown_watched_class"].said
 
 
 def test_the_command_itself_says_the_same(runs, train):
