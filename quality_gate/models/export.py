@@ -96,7 +96,7 @@ def _export(module: nn.Module, size: int, outputs: list[str], path: Path) -> Non
 
 
 def _without_in_place_writes(module: nn.Module) -> nn.Module:
-    """The same computation, of which the exporter makes the same file in two thirds of the time."""
+    """A copy that computes the same, of which the exporter makes the same graph in two thirds of the time."""
     copied = copy.deepcopy(module)
     for part in copied.modules():
         if getattr(part, "inplace", False):
