@@ -165,7 +165,7 @@ def locate() -> Home:
         UserError: ``QUALITY_GATE_HOME`` names a file.
     """
     root = _configured_root()
-    if root.is_file():
+    if _is_file(root):
         # Here, so that every start of Python that sets the environment stays quick.
         from quality_gate.errors import UserError
 
@@ -182,7 +182,7 @@ def use_home() -> None:
     root = _configured_root()
     os.environ.setdefault("ZENML_REPOSITORY_PATH", str(_CHECKOUT))
     os.environ.setdefault("ZENML_REPOSITORY_DIRECTORY_NAME", _active_stack_folder(root))
-    if root.is_file():
+    if _is_file(root):
         return
     for name, value in Home(root).environment().items():
         os.environ.setdefault(name, value)
@@ -199,6 +199,11 @@ def _active_stack_folder(root: Path) -> str:
     from hashlib import sha256
 
     return f".zen-{sha256(state.encode()).hexdigest()[:12]}"
+
+
+def _is_file(path: Path) -> bool:
+    # Not Path.is_file: where a folder may not be looked into, that raises.
+    return os.path.isfile(path)  # noqa: PTH113
 
 
 def _configured_root() -> Path:

@@ -78,6 +78,14 @@ def test_a_home_that_is_a_file_does_not_disturb_the_start_of_python(bare, tmp_pa
     assert "ZENML_CONFIG_PATH" not in os.environ
 
 
+def test_a_home_that_cannot_be_looked_at_does_not_disturb_the_start_of_python(bare, tmp_path):
+    # As little to be looked at as what lies in another user's folder, and so for root too.
+    home = tmp_path / ("x" * 300)
+    bare.setenv(HOME_VARIABLE, str(home))
+    use_home()
+    assert locate() == Home(home)
+
+
 def test_every_place_lies_in_the_home_and_no_two_are_one():
     home = Home(Path("/state"))
     places = [

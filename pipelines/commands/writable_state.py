@@ -13,8 +13,9 @@ def require_writable_state() -> None:
     if "ZENML_CONFIG_PATH" not in os.environ:
         return
     state = Path(os.environ["ZENML_CONFIG_PATH"]).absolute()
-    there = next(place for place in (state, *state.parents) if place.exists())
-    if not os.access(there, os.W_OK):
+    # Not Path.exists: where a folder may not be looked into, that raises.
+    there = next(place for place in (state, *state.parents) if os.path.exists(place))  # noqa: PTH110
+    if not os.access(there, os.W_OK | os.X_OK):
         raise SystemExit(
             f"Error: {state} is to hold the state of ZenML, and {there} cannot be written; name a folder that may hold "
             "all state in QUALITY_GATE_HOME."
